@@ -1,0 +1,72 @@
+"""Every task learns what can be learnt: eight examples by heart; and its artefacts reload elsewhere."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.conformance.processes import REPOSITORY, finish
+from tfpt.config.loading import load_config
+from tfpt.registry import TASKS, get_task
+
+
+from tfpt.evaluation.inference import load_model
+from tfpt.evaluation.predictions import predict_probabilities
+from tfpt.run_directory import find_run
+from tfpt.workflows.evaluate import evaluate
+
+
+@pytest.fixture(scope="module", params=sorted(TASKS))
+def finished(request, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("finished") / "run"
+    printed = finish(request.param, run_dir)
+    return find_run(run_dir), json.loads(printed)
+
+
+def test_the_run_directory_holds_what_design_says(finished):
+    run, scores = finished
+    for file in (run.config_file, run.manifest_file, run.metrics_file, run.model_file, run.backbone_file,
+                 run.backbone_description_file, run.labels_file, run.evaluation / "test.json"):
+        assert file.stat().st_size > 0, file
+    lines = [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == list(range(1, len(lines) + 1))
+    manifest = run.manifest()
+    assert manifest["metrics"]["test"] == scores and set(manifest["wall_seconds"]) >= {"total", "data", "train"}
+
+
+def test_evaluate_in_another_process_repeats_the_scores(finished):
+    run, scores = finished
+    assert evaluate(run)["loss"] == scores["loss"]
+
+
+def test_a_fresh_process_without_tfpt_gives_the_same_numbers(finished):
+    run, _ = finished
+    task = get_task(run.manifest()["task"])
+    config = load_config(task.config_class, recipe=run.config_file)
+    batches = task.eval_batches(config, task.sources(config).test)
+    ours = predict_probabilities(load_model(run), batches)
+    inputs = np.concatenate([next(value for name, value in batch.items() if name != "label").numpy()
+                             for batch in batches])
+    np.save(run.path / "inputs.npy", inputs)
+    code = ("import sys, numpy, keras; model = keras.saving.load_model(sys.argv[1]); "
+            "numpy.save(sys.argv[3], model.predict(numpy.load(sys.argv[2]), verbose=0)); "
+            "assert 'tfpt' not in sys.modules")
+    place = [str(run.model_file), str(run.path / "inputs.npy"), str(run.path / "outputs.npy")]
+    subprocess.run([sys.executable, "-c", code, *place], check=True, cwd=run.path, capture_output=True)
+    np.testing.assert_allclose(np.load(place[2]), ours, atol=1e-5)
+
+
+@pytest.mark.parametrize("task_name", sorted(TASKS))
+def test_eight_examples_are_learnt_by_heart(task_name, tmp_path):
+    finish(task_name, tmp_path / "run", *OVERFIT[task_name])
+    last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["accuracy"] == 1.0 and last["loss"] < 0.1, last
+
+
+OVERFIT = {"image_classification": [
+    "data.train_per_class=1", "freeze.unfreeze=scratch", "train.epochs=30", "train.batch_size=10",
+    "train.accumulation_steps=1", "model.head.dropout=0", "model.head.l2=0", "augment.rotation=0", "augment.zoom=0",
+    "augment.contrast=0", "augment.flip=false", "loss.label_smoothing=0", "optimizer.schedule=constant"]}
+"""How a task is told to train on about eight examples with nothing in the way."""

@@ -1,0 +1,21 @@
+"""Trains a task's tiny recipe in a process of its own: ``python -m tests.conformance.train_process TASK RUN_DIR …``.
+
+Further arguments are ``--resume`` and ``name=value`` assignments. Prints the manifest's test metrics.
+"""
+
+import json
+import os
+import sys
+
+from tfpt import runtime
+
+if __name__ == "__main__":
+    runtime.quiet_tensorflow()
+    from tfpt.workflows.train import train
+
+    task, run_dir, *rest = sys.argv[1:]
+    finished = train(task, recipe=f"{task}/tiny", run_dir=run_dir, resume="--resume" in rest,
+                     tensorboard_root=os.path.join(run_dir, "..", "tensorboard"),
+                     assignments=[item for item in rest if item != "--resume"])
+    assert finished is not None
+    print(json.dumps(finished.manifest()["metrics"]["test"]))

@@ -1,0 +1,48 @@
+import json
+import os
+
+import numpy as np
+import pytest
+
+from tests.data.image_files import save_photo
+from tfpt.data.listing import ALL, ListedImages, Listing, images_below, merge_parts, printable
+from tfpt.errors import DataError
+
+
+def test_images_below_in_natural_order_without_what_is_no_image(tmp_path):
+    for name in ("b/10.PNG", "b/2.png", "a.jpeg", ".hidden.png", ".git/x.png", "__MACOSX/a.png"):
+        save_photo(tmp_path / name, format="PNG")
+    (tmp_path / "Thumbs.db").write_bytes(b"x")
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "folder.png").mkdir()
+    assert [os.path.relpath(path, tmp_path) for path in images_below(str(tmp_path))] == [
+        "a.jpeg", "b/2.png", "b/10.PNG"]
+
+
+def test_links_are_followed_but_not_round_in_circles(tmp_path):
+    save_photo(tmp_path / "real" / "a.png")
+    (tmp_path / "real" / "up").symlink_to(tmp_path)
+    (tmp_path / "real" / "gone.png").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "linked").symlink_to(tmp_path / "real")
+    found = images_below(str(tmp_path / "linked"))
+    assert [os.path.relpath(path, tmp_path) for path in found] == ["linked/a.png", "linked/gone.png"]
+
+
+def test_printable_names_survive_json_and_utf8():
+    name = printable(os.fsdecode(b"caf\xe9.jpg"))
+    assert name == "caf\\xe9.jpg"
+    assert json.loads(json.dumps(name)).encode() == name.encode()
+    assert printable("café.jpg") == "café.jpg"
+
+
+def test_merge_parts():
+    def images(count: int, size: int) -> ListedImages:
+        return ListedImages(tuple("abc"[:count]), np.arange(count, dtype=np.int32),
+                            pixels=np.full((count, size, size, 1), count, np.uint8))
+
+    merged, codes = merge_parts(Listing("t", ("0", "1", "2"), {"train": images(3, 4), "test": images(1, 4)}))
+    assert codes.tolist() == [0, 0, 0, 2]
+    assert merged.names == ("a", "b", "c", "a") and merged.pixels[:, 0, 0, 0].tolist() == [3, 3, 3, 1]
+    assert merge_parts(Listing("t", ("0",), {ALL: images(1, 4)}))[1].tolist() == [-1]
+    with pytest.raises(DataError, match="images of 4 x 4 and 5 x 5 pixels"):
+        merge_parts(Listing("t", ("0",), {"train": images(1, 4), "test": images(1, 5)}))

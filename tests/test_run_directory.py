@@ -1,0 +1,177 @@
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfpt.errors import RunError
+from tfpt.run_directory import Run, find_run, is_locked, latest_run, list_runs, lock_run, new_run
+
+HOLD_LOCK = """
+import sys, time
+from pathlib import Path
+from tfpt.run_directory import Run, lock_run
+with lock_run(Run(Path(sys.argv[1]))):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+def make_run(root, name, task="image_classification", began=None):
+    run = new_run(name, root)
+    run.config_file.write_text("train: {}\n")
+    run.update_manifest(task=task, status="finished")
+    if began is not None:
+        os.utime(run.config_file, (began, began))
+    return run
+
+
+def new_names(root, count):
+    return [new_run("race", root).name for _ in range(count)]
+
+
+def test_runs_are_numbered_by_name(tmp_path):
+    root = tmp_path / "deep" / "runs"
+    names = [new_run(name, root).name for name in ("photos", "photos", "birds")]
+    assert names == ["photos-0001", "photos-0002", "birds-0001"]
+    (root / "photos-0041").mkdir()
+    (root / "photos-x-0099").mkdir()
+    assert new_run("photos", root).name == "photos-0042"
+
+
+def test_processes_and_threads_that_race_get_different_numbers(tmp_path):
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        names = sum(pool.starmap(new_names, [(tmp_path, 10)] * 3), [])
+    with ThreadPoolExecutor(4) as threads:
+        names += sum(threads.map(lambda _: new_names(tmp_path, 10), range(4)), [])
+    assert len(set(names)) == 70 == len(list(tmp_path.iterdir()))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=80))
+def test_any_name_makes_a_visible_folder_inside_the_root(tmp_path_factory, name):
+    root = tmp_path_factory.mktemp("runs")
+    run = new_run(name, root)
+    assert run.path.parent == root and run.path.is_dir() and not run.name.startswith((".", "-"))
+
+
+def test_a_chosen_directory_is_made_and_refused_once_it_holds_a_run(tmp_path):
+    chosen = tmp_path / "a" / "b"
+    assert new_run("x", tmp_path / "runs", chosen).path == chosen and list(chosen.iterdir()) == []
+    assert new_run("x", run_dir=chosen).path == chosen
+    Run(chosen).update_manifest(status="running")
+    with pytest.raises(RunError, match="another run in the directory.*--resume"):
+        new_run("x", run_dir=chosen)
+
+
+@pytest.mark.parametrize("options", [{"runs_root": "file/runs"}, {"run_dir": "file/run"}, {"run_dir": "/proc/run"}])
+def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("in the way")
+    with pytest.raises(RunError, match="Expected to write") as caught:
+        new_run("x", **options)
+    assert "--run-dir" in str(caught.value)
+
+
+def test_the_manifest_is_updated_key_by_key(tmp_path):
+    run = Run(tmp_path)
+    run.update_manifest(status="running", seed=3)
+    run.update_manifest(status="finished", metrics={"test": {"accuracy": np.float32(0.5)}}, path=tmp_path,
+                        bad=[float("nan"), float("inf")], counts=np.array([1, 2]))
+    assert run.manifest() == {"status": "finished", "seed": 3, "metrics": {"test": {"accuracy": 0.5}},
+                              "path": str(tmp_path), "bad": [None, None], "counts": [1, 2]}
+    assert run.metrics == {"test": {"accuracy": 0.5}}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "\xff", "[" * 100000])
+def test_a_damaged_manifest_is_one_clear_error(tmp_path, content):
+    Run(tmp_path).manifest_file.write_text(content, encoding="latin-1")
+    with pytest.raises(RunError, match="Expected a JSON object in .*run.json"):
+        Run(tmp_path).manifest()
+
+
+def test_a_missing_manifest_and_config_say_what_to_do(tmp_path):
+    with pytest.raises(RunError, match="tfpt runs"):
+        Run(tmp_path).manifest()
+    with pytest.raises(RunError, match="start a new one"):
+        Run(tmp_path).config_text()
+
+
+def test_runs_are_found_by_path_and_by_name(tmp_path):
+    root = tmp_path / "runs"
+    run = make_run(root, "photos")
+    assert find_run(run.path, root) == find_run("photos-0001", root) == run
+    assert find_run(run.path).config_text() == "train: {}\n"
+
+
+@pytest.mark.parametrize(("name", "part"), [
+    ("photo-0001", "Did you mean photos-0001?"), ("zzz", "`tfpt runs` lists"), (".", "holds no run.json"),
+    ("x" * 5000, "no folder"),
+])
+def test_a_run_that_is_not_there_gets_the_nearest_name(tmp_path, monkeypatch, name, part):
+    monkeypatch.chdir(tmp_path)
+    make_run("runs", "photos")
+    with pytest.raises(RunError) as caught:
+        find_run(name)
+    assert part in str(caught.value)
+
+
+def test_runs_are_listed_by_age_and_the_latest_of_a_task_is_found(tmp_path):
+    old, new = make_run(tmp_path, "b", began=1000), make_run(tmp_path, "a", began=2000)
+    other = make_run(tmp_path, "c", task="other", began=3000)
+    (tmp_path / "no-run").mkdir()
+    (tmp_path / "file").touch()
+    assert list_runs(tmp_path) == [old, new, other] and list_runs(tmp_path / "none") == []
+    other.manifest_file.write_text("{")
+    assert latest_run("image_classification", tmp_path) == new
+    with pytest.raises(RunError, match="there is none"):
+        latest_run("other", tmp_path)
+
+
+def test_one_writer_at_a_time(tmp_path):
+    run = Run(tmp_path)
+    assert not is_locked(run)
+    with lock_run(run):
+        assert is_locked(run)
+        with pytest.raises(RunError, match=f"process {os.getpid()} is writing"):
+            with lock_run(run):
+                pass
+        assert is_locked(run)
+    assert not is_locked(run)
+    with lock_run(run):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_free_again(tmp_path):
+    run = Run(tmp_path)
+    holder = subprocess.Popen([sys.executable, "-c", HOLD_LOCK, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "locked\n"
+        with pytest.raises(RunError, match=f"process {holder.pid} is writing"):
+            with lock_run(run):
+                pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    with lock_run(run):
+        assert run.lock_file.read_text() == str(os.getpid())
+
+
+def test_the_lock_is_released_when_the_body_fails(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        with lock_run(Run(tmp_path)):
+            raise ZeroDivisionError
+    assert not is_locked(Run(tmp_path))
+
+
+def test_the_manifest_is_plain_json_in_utf8(tmp_path):
+    Run(tmp_path).update_manifest(run="fotos-ä")
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"run": "fotos-ä"}
+    assert "ä" in (tmp_path / "run.json").read_text(encoding="utf-8")

@@ -1,0 +1,83 @@
+"""Callbacks: their order, their state over a kill, what TensorBoard gets."""
+
+import json
+
+import keras
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tfpt.training.callbacks import TensorBoardScalars, callback_list, callback_state, restore_callback_state
+
+
+def model():
+    made = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    made.compile(optimizer=keras.optimizers.SGD(1.0))
+    return made
+
+
+def made_list(tmp_path, users=(), early_stopping=2, from_epoch=1):
+    tensorboard = TensorBoardScalars(tmp_path, lambda: {"learning_rate/head": 0.5, "trainable_parameters": 7.0})
+    callbacks = callback_list(model(), users, early_stopping=early_stopping, from_epoch=from_epoch,
+                              tensorboard=tensorboard, epochs=9, steps=3)
+    callbacks.on_train_begin()
+    restore_callback_state(callbacks, [])
+    return callbacks
+
+
+def test_order_is_early_stopping_then_the_users_then_tensorboard(tmp_path):
+    users = [keras.callbacks.ReduceLROnPlateau(), keras.callbacks.LambdaCallback()]
+    kinds = [type(callback).__name__ for callback in made_list(tmp_path, users).callbacks]
+    assert kinds == ["EarlyStopping", "ReduceLROnPlateau", "LambdaCallback", "TensorBoardScalars", "History"]
+
+
+def test_patience_survives_a_restart(tmp_path):
+    callbacks = made_list(tmp_path)
+    for epoch, loss in enumerate([1.0, 0.5, 0.6]):
+        callbacks.on_epoch_end(epoch, {"val_loss": loss})
+    kept = json.loads(json.dumps(callback_state(callbacks)))
+    again = made_list(tmp_path)
+    restore_callback_state(again, kept)
+    assert not again.callbacks[0].model.stop_training
+    again.on_epoch_end(3, {"val_loss": 0.6})
+    assert again.callbacks[0].model.stop_training
+
+
+def test_patience_is_not_counted_before_the_last_phase(tmp_path):
+    callbacks = made_list(tmp_path, early_stopping=1, from_epoch=4)
+    for epoch in range(3):
+        callbacks.on_epoch_end(epoch, {"val_loss": float(epoch)})
+    assert not callbacks.callbacks[0].model.stop_training
+
+
+def test_a_plateau_halves_the_rate_with_a_state_kept_over_the_restart(tmp_path):
+    def made():
+        return made_list(tmp_path, [keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=2)], None)
+    callbacks = made()
+    for epoch, loss in enumerate([1.0, 1.0]):
+        callbacks.on_epoch_end(epoch, {"val_loss": loss})
+    again = made()
+    restore_callback_state(again, json.loads(json.dumps(callback_state(callbacks))))
+    again.on_epoch_end(2, {"val_loss": 1.0})
+    assert float(again.callbacks[0].model.optimizer.learning_rate) == pytest.approx(0.5)
+
+
+def test_more_accuracy_is_better_though_the_mode_is_auto(tmp_path):
+    callbacks = made_list(tmp_path, [keras.callbacks.EarlyStopping("val_accuracy", patience=1)], None)
+    callbacks.on_epoch_end(0, {"val_accuracy": 0.5})
+    callbacks.on_epoch_end(1, {"val_accuracy": 0.6})
+    assert not callbacks.callbacks[0].model.stop_training
+    callbacks.on_epoch_end(2, {"val_accuracy": 0.6})
+    assert callbacks.callbacks[0].model.stop_training
+
+
+def test_tensorboard_gets_train_validation_and_the_schedule(tmp_path):
+    callbacks = made_list(tmp_path)
+    for epoch in range(2):
+        callbacks.on_epoch_end(epoch, {"loss": 1.0 - epoch, "val_loss": 2.0, "learning_rate": 0.1})
+    callbacks.on_train_end()
+    read = {}
+    for part in ("train", "validation"):
+        events = EventAccumulator(str(tmp_path / part), size_guidance={"tensors": 0}).Reload()
+        read[part] = {tag: [event.step for event in events.Tensors(tag)] for tag in events.Tags()["tensors"]}
+    assert read == {"train": {"loss": [1, 2], "learning_rate/head": [1, 2], "trainable_parameters": [1, 2]},
+                    "validation": {"loss": [1, 2]}}

@@ -1,0 +1,85 @@
+"""Checkpoints: exact, whole or refused, the newest whole one first."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from tfpt.errors import CheckFailed, RunError
+from tfpt.training import checkpoint
+from tfpt.training.checkpoint import Snapshot
+
+DESCRIPTION = [{"path": "dense/kernel", "shape": [3], "dtype": "float32"},
+               {"path": "adam/iteration", "shape": [], "dtype": "int64"}]
+
+
+def snapshot(epoch, step=0, value=1.5):
+    arrays = [np.array([value, np.nextafter(np.float32(1), np.float32(2)), np.nan], "float32"), np.array(7, "int64")]
+    return Snapshot({"epoch": epoch, "step": step, "best": {"value": [0.1 + 0.2]}}, arrays, [arrays[0] * 2])
+
+
+def test_what_was_saved_comes_back_bit_for_bit(tmp_path):
+    checkpoint.save(tmp_path, snapshot(1), DESCRIPTION)
+    loaded, problems = checkpoint.load_newest(tmp_path, DESCRIPTION)
+    assert problems == [] and loaded.state == snapshot(1).state
+    for there, here in zip(loaded.arrays + loaded.best, snapshot(1).arrays + snapshot(1).best):
+        assert there.tobytes() == here.tobytes() and there.dtype == here.dtype
+
+
+def test_no_checkpoint_is_none(tmp_path):
+    assert checkpoint.load_newest(tmp_path / "absent", DESCRIPTION) is None
+
+
+def test_the_newest_by_epoch_and_step_wins_and_two_are_kept(tmp_path):
+    for epoch, step in [(2, 5), (10, 0), (2, 40)]:  # written out of order: time says nothing
+        checkpoint.save(tmp_path, snapshot(epoch, step), DESCRIPTION)
+    assert checkpoint.load_newest(tmp_path, DESCRIPTION)[0].state["epoch"] == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00002-00000040", "00010-00000000"]
+
+
+@pytest.mark.parametrize("file", ["state.npz", "best.npz", "manifest.json", "sha256.json"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "remove"])
+def test_a_damaged_one_is_passed_over_and_named(tmp_path, file, damage):
+    checkpoint.save(tmp_path, snapshot(1), DESCRIPTION)
+    victim = checkpoint.save(tmp_path, snapshot(2), DESCRIPTION) / file
+    contents = bytearray(victim.read_bytes())
+    if damage == "remove":
+        victim.unlink()
+    else:
+        contents[len(contents) // 2] ^= 1 if damage == "flip" else 0
+        victim.write_bytes({"truncate": contents[:-20], "flip": contents, "empty": b""}[damage])
+    loaded, problems = checkpoint.load_newest(tmp_path, DESCRIPTION)
+    assert loaded.state["epoch"] == 1 and "00002-00000000" in problems[0]
+
+
+def test_when_all_are_damaged_it_says_so(tmp_path):
+    (checkpoint.save(tmp_path, snapshot(1), DESCRIPTION) / "state.npz").write_bytes(b"")
+    with pytest.raises(CheckFailed, match="sha256"):
+        checkpoint.load_newest(tmp_path, DESCRIPTION)
+
+
+def test_a_half_written_one_is_cleared_away(tmp_path):
+    checkpoint.save(tmp_path, snapshot(1), DESCRIPTION)
+    (tmp_path / "00002-00000000.tmp").mkdir()
+    assert checkpoint.load_newest(tmp_path, DESCRIPTION)[0].state["epoch"] == 1
+    assert not (tmp_path / "00002-00000000.tmp").exists()
+
+
+@pytest.mark.parametrize("other", [
+    DESCRIPTION[:1], [DESCRIPTION[0], {**DESCRIPTION[1], "dtype": "int32"}],
+    [{**DESCRIPTION[0], "shape": [4]}, DESCRIPTION[1]], [{**DESCRIPTION[0], "path": "dense/bias"}, DESCRIPTION[1]]])
+def test_another_models_checkpoint_is_refused(tmp_path, other):
+    checkpoint.save(tmp_path, snapshot(1), DESCRIPTION)
+    with pytest.raises(RunError, match="another model or optimizer"):
+        checkpoint.load_newest(tmp_path, other)
+
+
+def test_object_arrays_are_never_unpickled(tmp_path):
+    place = checkpoint.save(tmp_path, snapshot(1), DESCRIPTION)
+    np.savez(place / "state.npz", np.array([{"a": 1}], dtype=object))
+    digests = json.loads((place / "sha256.json").read_text())
+    digests["state.npz"] = hashlib.sha256((place / "state.npz").read_bytes()).hexdigest()
+    (place / "sha256.json").write_text(json.dumps(digests))
+    with pytest.raises(CheckFailed, match="allow_pickle"):
+        checkpoint.load_newest(tmp_path, DESCRIPTION)

@@ -1,0 +1,51 @@
+"""Writes that are whole or absent, whenever the machine stops."""
+
+import contextlib
+import itertools
+import os
+from pathlib import Path
+
+from tfpt.errors import RunError
+
+_write_numbers = itertools.count()
+
+
+def atomic_write_text(path: Path, text: str) -> None:
+    """Writes ``text`` in UTF-8: after a crash the file holds the old content or the new one, never a part."""
+    atomic_write_bytes(path, text.encode("utf-8"))
+
+
+def atomic_write_bytes(path: Path, content: bytes) -> None:
+    """Writes ``content`` beside ``path``, syncs it, renames it into place and syncs the folder.
+
+    Raises:
+        RunError: the folder isn't writable, or the disk is full.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{next(_write_numbers)}.tmp")
+    try:
+        with open(beside, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise not_writable(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` survive a crash of the machine."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def not_writable(path: Path, error: OSError) -> RunError:
+    """The error that says why ``path`` can't be written, and what to do."""
+    return RunError(f"Expected to write {path}, but: {error.strerror or error}. Choose a directory that you may "
+                    f"write, on a disk with room, with --run-dir.")

@@ -1,0 +1,34 @@
+"""The command line's root: command name -> ("module:attribute", one-line help), imported when called."""
+
+import os
+from collections.abc import Sequence
+
+import click
+
+from tfpt.commands.failures import run_group
+from tfpt.commands.lazy import LazyGroup
+from tfpt.commands.version import show_version
+
+COMMANDS = {
+    "finetune-image": ("tfpt.commands.finetune_image:command", "Fine-tune a pretrained classifier on your images."),
+    "pretrain-image": ("tfpt.commands.pretrain_image:command", "Train an image backbone from random weights."),
+    "evaluate": ("tfpt.commands.evaluate:command", "Measure a run's model on its test images, or on others."),
+    "predict": ("tfpt.commands.predict:command", "Say what a run's model sees in files and folders."),
+    "runs": ("tfpt.commands.runs:command", "List the runs: status, data, schedule, score."),
+}
+
+
+@click.group("tfpt", cls=LazyGroup, commands_table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]},
+             epilog="`tfpt COMMAND --help` tells a command's options. Results go to stdout, progress to stderr.")
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=show_version,
+              help="Show the versions of tfpt and the libraries under it, and the devices.")
+@click.option("--debug", is_flag=True, envvar="TFPT_DEBUG", help="Show tracebacks (also: TFPT_DEBUG=1).")
+def root(debug: bool) -> None:
+    """From pretrained weights to a fine-tuned, evaluated model, one command each."""
+    if debug:
+        os.environ["TFPT_DEBUG"] = "1"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code; ``arguments`` are those of the process by default."""
+    return run_group(root, arguments)

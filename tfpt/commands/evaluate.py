@@ -1,0 +1,40 @@
+"""``tfpt evaluate``."""
+
+import json
+
+import click
+
+from tfpt import runtime
+from tfpt.commands.failures import say
+from tfpt.commands.report import report_lines
+from tfpt.run_directory import find_run
+
+
+@click.command("evaluate")
+@click.argument("run")
+@click.option("--data", metavar="PATH", help="Evaluate on all images of these data instead of the run's own test "
+                                             "images (data.path).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+def command(run: str, data: str | None, as_json: bool) -> None:
+    """Measure a run's model on its test images, or on others.
+
+    RUN is a run's folder or its name. Prints accuracy, loss, ROC-AUC, precision, recall and F1 of each class, and
+    the confusion matrix; the same stands in the run's evaluation folder.
+
+    \b
+    tfpt evaluate photos-0001
+    tfpt evaluate photos-0001 --data new_photos/
+    """
+    found = find_run(run)  # a wrong name is told at once, not after the seconds that TensorFlow's import takes
+    runtime.quiet_tensorflow()
+    from tfpt.workflows.evaluate import evaluate
+
+    report = evaluate(found, data=data)
+    left_out = report.get("left_out") or []
+    if left_out:
+        names = ", ".join(f"{item['path']} ({item['why']})" for item in left_out[:3])
+        say(f"{len(left_out)} left out, as they can't be read: {names}{' …' if len(left_out) > 3 else ''}")
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        click.echo("\n".join(report_lines(report)))

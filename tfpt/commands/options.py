@@ -1,0 +1,69 @@
+"""The options that training commands share. A named flag sets one config field, and takes its help from it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tfpt.config.image_classification import ImageClassificationConfig
+from tfpt.config.loading import field_help
+
+Decorator = Callable[[Any], Any]
+
+
+class NumberOrName(click.ParamType):
+    """``10`` as a number, ``block_12`` as text: what ``--unfreeze`` takes."""
+
+    name = "N|NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        try:
+            return int(value)
+        except ValueError:
+            return str(value)
+
+
+IMAGE_FLAGS: dict[str, tuple[str, Any]] = {
+    "--data": ("data.path", click.STRING),
+    "--weights": ("model.weights", click.STRING),
+    "--unfreeze": ("freeze.unfreeze", NumberOrName()),
+    "--epochs": ("train.epochs", click.INT),
+    "--batch-size": ("train.batch_size", click.INT),
+    "--learning-rate": ("optimizer.learning_rate", click.FLOAT),
+    "--image-size": ("data.image_size", click.INT),
+    "--alpha": ("model.alpha", click.FLOAT),
+    "--seed": ("train.seed", click.INT),
+}
+
+
+def image_flags(*names: str) -> Decorator:
+    """The named flags of ``IMAGE_FLAGS``, passed to the command as ``settings`` (dotted name -> value or None)."""
+    def decorate(command: Any) -> Any:
+        for name in reversed(names):
+            field, kind = IMAGE_FLAGS[name]
+            text = f"{field}: {field_help(ImageClassificationConfig, field)}."
+            command = click.option(name, field.replace(".", "__"), type=kind, help=text)(command)
+        return command
+
+    return decorate
+
+
+def settings_of(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags that ``image_flags`` made, as dotted names to values; None where not given."""
+    return {name.replace("__", "."): value for name, value in flags.items()}
+
+
+def run_options(command: Any) -> Any:
+    """What every training command has beside its named flags."""
+    for option in reversed((
+        click.option("--config", "recipe", metavar="RECIPE",
+                     help="A recipe: a YAML file, or a shipped one such as image_classification/demo."),
+        click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
+                     help="Set any config field, such as model.head.dropout=0.5; wins over the flags. Repeatable."),
+        click.option("--run-dir", metavar="FOLDER", help="Write the run there instead of runs/<name>-<number>."),
+        click.option("--resume", is_flag=True, help="Continue the run of --run-dir, or the latest, bit for bit."),
+        click.option("--dry-run", is_flag=True, help="Print the plan and stop."),
+        click.option("--json", "as_json", is_flag=True, help="Print run.json as the last line instead of a summary."),
+    )):
+        command = option(command)
+    return command

@@ -1,0 +1,30 @@
+"""What the training commands do after parsing: one call of the workflow, then its result on stdout."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from tfpt import runtime
+from tfpt.commands.summary import summary_lines
+from tfpt.config.image_classification import ImageClassificationConfig
+from tfpt.config.loading import load_config
+
+
+def run_training(command: str, settings: Mapping[str, Any], *, recipe: str | None, assignments: Sequence[str],
+                 run_dir: str | None, resume: bool, dry_run: bool, as_json: bool) -> None:
+    """Trains an image classifier as ``command`` and prints its summary, or ``run.json`` as one line."""
+    # A slip in the config is told at once, not after the seconds that TensorFlow's import takes.
+    load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments)
+    runtime.quiet_tensorflow()
+    from tfpt.workflows.train import train
+
+    run = train("image_classification", recipe=recipe, settings=settings, assignments=assignments, run_dir=run_dir,
+                resume=resume, dry_run=dry_run)
+    if run is None:
+        return
+    if as_json:
+        click.echo(json.dumps(run.manifest()))
+    else:
+        click.echo("\n".join(summary_lines(run.path, run.manifest(), command)))

@@ -1,0 +1,1 @@
+"""Typed configuration: frozen dataclasses, and a strict way to fill them. Imports no TensorFlow."""

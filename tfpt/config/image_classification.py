@@ -1,0 +1,80 @@
+"""Config of the task image_classification."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tfpt.config.fields import setting
+from tfpt.config.shared import FreezeConfig, LossConfig, OptimizerConfig, TrainConfig
+
+BUNDLED_DIGITS = "bundled:digits"
+
+
+@dataclass(frozen=True)
+class ImageDataConfig:
+    """Where the images are and how they are split."""
+
+    path: str = setting(BUNDLED_DIGITS, "a folder with a folder per class, a folder with train/ and test/ of those, "
+                                        "a CSV with path,label, idx files, or bundled:digits")
+    validation: float = setting(0.15, "share of the images kept for validation, if the data has no split of its own",
+                                above=0, below=1)
+    test: float = setting(0.15, "share of the images kept for the test, if the data has no split of its own",
+                          above=0, below=1)
+    train_per_class: int | None = setting(None, "train on this many images of each class only", minimum=1)
+    image_size: int | None = setting(None, "side in pixels; null: what the weights were trained at, else 224",
+                                     minimum=1, maximum=4096)
+    on_bad_image: Literal["leave_out", "fail"] = setting("leave_out", "what to do with images that can't be read")
+    memory_mb: int = setting(2048, "decoded images are kept in memory up to this size, and decoded each epoch above it",
+                             minimum=0)
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """What stands on the pooled backbone, before the softmax."""
+
+    units: tuple[int, ...] = setting((128,), "width of each hidden layer", minimum=1)
+    activation: Literal["relu", "gelu", "silu", "tanh", "elu", "selu", "linear"] = setting(
+        "relu", "activation of the hidden layers")
+    dropout: float = setting(0.2, "dropout rate after pooling", minimum=0, below=1)
+    l1: float = setting(0.0, "L1 penalty on the head's kernels", minimum=0)
+    l2: float = setting(0.0, "L2 penalty on the head's kernels", minimum=0)
+
+
+@dataclass(frozen=True)
+class ImageModelConfig:
+    """The backbone, its weights and the head on it."""
+
+    backbone: str = setting("MobileNetV2", "the backbone's name in keras.applications")
+    alpha: float | None = setting(None, "width multiplier; null: that of the weights, else 1.0", above=0)
+    weights: str | None = setting(
+        None, "imagenet, bundled, none, a run, a .keras or a .weights.h5 file of the backbone; "
+              "null: bundled with bundled:digits, else imagenet")
+    head: HeadConfig = HeadConfig()
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of the training images, drawn from (seed, image, view)."""
+
+    flip: bool = setting(True, "mirror left and right")
+    rotation: float = setting(0.0, "turn by up to this share of a full turn, either way", minimum=0, maximum=0.5)
+    zoom: float = setting(0.0, "zoom by up to this share, in or out", minimum=0, below=1)
+    contrast: float = setting(0.0, "change contrast by up to this share", minimum=0, below=1)
+    views: int = setting(4, "different views of an image that training draws from; 0: a fresh one every epoch",
+                         minimum=0, maximum=1024)
+
+
+@dataclass(frozen=True)
+class ImageClassificationConfig:
+    """Everything that decides an image classification run."""
+
+    data: ImageDataConfig = ImageDataConfig()
+    model: ImageModelConfig = ImageModelConfig()
+    freeze: FreezeConfig = FreezeConfig()
+    augment: AugmentConfig = AugmentConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    train: TrainConfig = TrainConfig()
+
+
+PRETRAIN_SETTINGS = {"model.weights": "none", "freeze.unfreeze": "scratch"}
+"""What makes a training a pretraining: no weights to begin with, everything trains from the first epoch."""

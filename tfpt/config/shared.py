@@ -1,0 +1,80 @@
+"""Config sections that more than one task uses: freezing, optimizer, training."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tfpt.config.fields import setting
+
+
+@dataclass(frozen=True)
+class PhaseConfig:
+    """One step of a freeze schedule, in force from ``from_epoch`` until the next phase begins."""
+
+    from_epoch: int = setting(1, "first epoch of this phase, counted from 1", minimum=1)
+    unfreeze: int | str = setting(0, "0 (the head alone), N (the last N units), a block's name, or all")
+    backbone_rate: float | None = setting(
+        None, "learning-rate multiplier of the backbone in this phase; null: freeze.backbone_rate", above=0)
+    head_rate: float = setting(1.0, "learning-rate multiplier of the head in this phase", above=0)
+
+
+@dataclass(frozen=True)
+class FreezeConfig:
+    """What trains when. ``unfreeze: 10`` is the two-phase schedule: the head first, then the last 10 units."""
+
+    unfreeze: int | str | None = setting(
+        None, "0 (the head alone), N (the last N units), a block's name, all, or scratch (everything from the first "
+              "epoch, BatchNormalization included); null: 10 with pretrained weights, scratch without")
+    head_epochs: int | None = setting(
+        None, "epochs that train the head alone before unfreezing; null: three in ten of all epochs", minimum=0)
+    batch_norm: Literal["frozen", "train"] = setting(
+        "frozen", "whether BatchNormalization in unfrozen units trains; with scratch it always does")
+    batch_norm_momentum: float = setting(
+        0.99, "momentum of BatchNormalization's moving statistics where it trains; the 0.999 of Keras's MobileNets "
+              "needs thousands of updates before validation means anything", minimum=0, below=1)
+    backbone_rate: float = setting(0.1, "learning-rate multiplier of the unfrozen backbone", above=0)
+    rate_decay: float = setting(
+        1.0, "further multiplier per unit counted down from the head, the discriminative rates of ULMFiT "
+             "(Howard & Ruder 2018); 1 gives all of the backbone one rate", above=0, maximum=1)
+    phases: tuple[PhaseConfig, ...] | None = setting(
+        None, "a schedule of your own, instead of unfreeze and head_epochs")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """A Keras optimizer and its learning rate over time."""
+
+    name: Literal["adam", "adamw", "sgd", "rmsprop"] = setting("adam", "the optimizer, by its Keras name")
+    learning_rate: float = setting(0.001, "the highest learning rate, that of the head", above=0)
+    schedule: Literal["constant", "linear", "exponential", "cosine"] = setting(
+        "cosine", "how the learning rate falls over the run")
+    final_rate: float = setting(0.01, "the last learning rate as a fraction of the highest", minimum=0, maximum=1)
+    warmup_epochs: float = setting(0.0, "epochs over which the learning rate rises linearly from 0", minimum=0)
+    momentum: float = setting(0.9, "momentum of sgd and rmsprop", minimum=0, below=1)
+    nesterov: bool = setting(False, "Nesterov momentum for sgd")
+    weight_decay: float | None = setting(None, "decoupled weight decay (AdamW's; any optimizer)", minimum=0)
+    clip_norm: float | None = setting(None, "clip the gradient's global norm to this", above=0)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Cross-entropy and its modifications."""
+
+    label_smoothing: float = setting(0.0, "share of the target spread evenly over all classes", minimum=0, below=1)
+    class_weights: Literal["none", "balanced"] | dict[str, float] = setting(
+        "none", "balanced (each class counts the same), or a weight per class name")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The loop: how long, how much at once, at what precision, from which seed."""
+
+    epochs: int = setting(10, "passes over the training images", minimum=1)
+    batch_size: int = setting(32, "examples per micro-batch", minimum=1)
+    accumulation_steps: int = setting(1, "micro-batches whose gradients are averaged into one update", minimum=1)
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = setting(
+        "float32", "Keras dtype policy while training; weights and outputs stay float32")
+    early_stopping: int | None = setting(
+        None, "stop after this many epochs without a better validation loss, counted in the last phase", minimum=1)
+    best_metric: Literal["loss", "accuracy"] = setting("accuracy", "validation metric by which the best model is kept")
+    checkpoint_seconds: float = setting(60.0, "save at least this often within an epoch", above=0)
+    seed: int = setting(0, "the seed of splits, order, augmentation, initial weights and dropout", minimum=0)

@@ -1,0 +1,130 @@
+"""What stands at ``--data`` before any image is decoded: names, labels and parts."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfpt.data.natural_sort import natural_sort
+from tfpt.errors import DataError
+from tfpt.task import LeftOut
+
+# A part's code is its position here; the other two codes stand for no part yet, and for not used.
+PARTS = ("train", "validation", "test")
+UNASSIGNED, DROPPED = -1, -2
+# The one part of data that has no split of its own.
+ALL = "all"
+IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+EXTENSIONS_TEXT = "files ending in jpg, jpeg, png, bmp, gif, webp, tif or tiff"
+
+
+@dataclass(frozen=True, eq=False)
+class ListedImages:
+    """Images in one part, not checked yet: ``paths`` of files, or ``pixels`` uint8 ``[n, height, width, 1]``.
+
+    ``labels`` are int32 ``[n]`` into the listing's class names, -1 where unknown.
+    """
+
+    names: tuple[str, ...]
+    labels: np.ndarray
+    paths: tuple[str, ...] | None = None
+    pixels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """A data set as it was found.
+
+    Attributes:
+        title: what the plan calls it, such as ``photos/``.
+        class_names: in natural order.
+        parts: ``{"all": …}``, or the user's own split: ``train`` and perhaps ``validation`` and ``test``.
+        left_out: what stands there but belongs to no class.
+    """
+
+    title: str
+    class_names: tuple[str, ...]
+    parts: Mapping[str, ListedImages]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def listed_files(files: Sequence[tuple[str, str]], class_names: Sequence[str]) -> ListedImages:
+    """Files as (path, class name), the class being one of ``class_names``."""
+    index = {name: i for i, name in enumerate(class_names)}
+    paths = tuple(path for path, _ in files)
+    labels = np.array([index[class_name] for _, class_name in files], dtype=np.int32)
+    return ListedImages(tuple(map(printable, paths)), labels, paths=paths)
+
+
+def merge_parts(listing: Listing) -> tuple[ListedImages, np.ndarray]:
+    """All images of a listing in one, and the part's code of each, int8 ``[n]``; UNASSIGNED without a split of its own.
+
+    Raises:
+        DataError: the parts' pixels differ in size.
+    """
+    codes = [UNASSIGNED if part == ALL else PARTS.index(part) for part in listing.parts]
+    pieces = list(listing.parts.values())
+    shapes = {piece.pixels.shape[1:3] for piece in pieces if piece.pixels is not None}
+    if len(shapes) > 1:
+        sizes = " and ".join(f"{height} x {width}" for height, width in sorted(shapes))
+        raise DataError(f"the parts of {listing.title} hold images of {sizes} pixels; one size was expected. "
+                        "Check that the files belong together.")
+    merged = ListedImages(
+        names=tuple(name for piece in pieces for name in piece.names),
+        labels=np.concatenate([piece.labels for piece in pieces]),
+        paths=None if pieces[0].paths is None else tuple(path for piece in pieces for path in piece.paths or ()),
+        pixels=np.concatenate([piece.pixels for piece in pieces if piece.pixels is not None]) if shapes else None)
+    return merged, np.repeat(np.array(codes, dtype=np.int8), [len(piece) for piece in pieces])
+
+
+def images_below(folder: str) -> list[str]:
+    """All image files in a folder and its subfolders, in natural order; each real folder is visited once.
+
+    Hidden files, and files without an image's extension, are passed over. Links are followed, a link whose
+    file is missing is listed (the check then reports it).
+    """
+    found: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    pending = [folder]
+    while pending:
+        current = pending.pop()
+        status = os.stat(current)
+        # A link to a folder above would otherwise be walked for ever.
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        found.extend(image_files_in(current))
+        pending.extend(os.path.join(current, name) for name in subfolders_of(current))
+    return natural_sort(found)
+
+
+def image_files_in(folder: str) -> list[str]:
+    """The image files directly in a folder, in natural order."""
+    with os.scandir(folder) as entries:
+        return natural_sort(entry.path for entry in entries if _is_image_file(entry))
+
+
+def subfolders_of(folder: str) -> list[str]:
+    """The names of a folder's visible subfolders, in natural order."""
+    with os.scandir(folder) as entries:
+        return natural_sort(entry.name for entry in entries if entry.is_dir() and not _is_hidden(entry.name))
+
+
+def printable(path: str) -> str:
+    """The path as text that any stream and JSON can carry, whatever bytes the file system allowed in it."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _is_image_file(entry: "os.DirEntry[str]") -> bool:
+    if _is_hidden(entry.name) or os.path.splitext(entry.name)[1].lower() not in IMAGE_EXTENSIONS:
+        return False
+    return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
+
+
+def _is_hidden(name: str) -> bool:
+    # macOS writes its archives' side files into a visible folder.
+    return name.startswith(".") or name == "__MACOSX"

@@ -1,0 +1,75 @@
+"""Indexed images: what every later step knows of a data set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfpt.data.decode import decode_image
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSource:
+    """Images with their labels, as files, as pixels in memory, or as both.
+
+    Attributes:
+        labels: int32 ``[n]``, an index into the class names, or -1 where it is not known.
+        names: what the user knows each image as: its path, or such as ``train-images[17]``.
+        hashes: sha256 of each image's stored bytes, in hexadecimal.
+        paths: files that ``decode_image`` reads as Pillow does: the original, or the PNG made from it.
+        pixels: uint8 ``[n, height, width, 1 or 3]``, decoded once and kept.
+    """
+
+    labels: np.ndarray
+    names: tuple[str, ...]
+    hashes: tuple[str, ...]
+    paths: tuple[str, ...] | None = None
+    pixels: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        columns = {"names": self.names, "hashes": self.hashes, "paths": self.paths, "pixels": self.pixels}
+        if self.paths is None and self.pixels is None:
+            raise ValueError("expected paths, pixels or both, got neither")
+        for column, values in columns.items():
+            if values is not None and len(values) != len(self.labels):
+                raise ValueError(f"expected {len(self.labels)} {column}, as many as labels, got {len(values)}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def load(self, index: int) -> np.ndarray:
+        """The image, uint8 ``[height, width, 3]``: at the held size where pixels are held, else as stored."""
+        if self.pixels is not None:
+            image = self.pixels[index]
+            return image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1)
+        assert self.paths is not None
+        return decode_image(tf.constant(Path(self.paths[index]).read_bytes())).numpy()
+
+    def content_hash(self, index: int) -> str:
+        """sha256 of the stored bytes, in hexadecimal."""
+        return self.hashes[index]
+
+    @cached_property
+    def example_ids(self) -> np.ndarray:
+        """int64 ``[n]``, non-negative, a function of the content alone: the same image has the same id everywhere."""
+        heads = b"".join(bytes.fromhex(content_hash[:16]) for content_hash in self.hashes)
+        return (np.frombuffer(heads, dtype=">u8") >> np.uint64(1)).astype(np.int64)
+
+    @cached_property
+    def pixel_tensor(self) -> tf.Tensor:
+        """``pixels`` as a tensor, made once: every epoch's pipeline captures this one."""
+        with tf.device("CPU"):
+            return tf.constant(self.pixels)
+
+    def subset(self, indices: np.ndarray | Sequence[int]) -> "ImageSource":
+        """The images at ``indices``, in that order."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        return ImageSource(
+            labels=self.labels[chosen],
+            names=tuple(self.names[i] for i in chosen),
+            hashes=tuple(self.hashes[i] for i in chosen),
+            paths=None if self.paths is None else tuple(self.paths[i] for i in chosen),
+            pixels=None if self.pixels is None else self.pixels[chosen])

@@ -1,0 +1,29 @@
+"""The trained model of a run, ready for inference."""
+
+import keras
+
+from tfpt.errors import RunError
+from tfpt.run_directory import Run
+
+
+def load_model(run: Run) -> keras.Model:
+    """The run's best model, opened in safe mode, computing in float32 whatever precision it was trained at.
+
+    Raises RunError: the run isn't finished, or its model is missing or damaged.
+    """
+    status = run.manifest().get("status")
+    resume = f"tfpt finetune-image --resume --run-dir {run.path}"
+    if status != "finished":
+        raise RunError(f"The run {run.path} is not finished (its status is {status}), so it has no final model. "
+                       f"Finish it with {resume}")
+    if not run.model_file.is_file():
+        raise RunError(f"The run {run.path} is finished, but has no {run.model_file.name}: it was deleted, or not "
+                       "copied along. Bring it back, or train again.")
+    try:
+        model = keras.models.load_model(run.model_file, compile=False, safe_mode=True)
+    except Exception as error:  # keras raises nearly every type for a damaged file
+        raise RunError(f"{run.model_file} can't be opened as a Keras model in safe mode ({type(error).__name__}): it "
+                       "is damaged, or of a newer Keras. Bring back the original, or train again.") from error
+    for layer in model.layers:
+        layer.dtype_policy = "float32"
+    return model

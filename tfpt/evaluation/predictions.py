@@ -1,0 +1,28 @@
+"""Class probabilities of a model over batches."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def probability_batches(model: keras.Model, batches: tf.data.Dataset) -> Iterator[np.ndarray]:
+    """Outputs of ``model`` in inference mode, float32 ``[batch, classes]``, one array per batch as it comes.
+
+    ``batches`` yields mappings with ``"image"``, ``[batch, side, side, 3]``.
+    """
+    image = tf.TensorSpec(model.inputs[0].shape, batches.element_spec["image"].dtype)
+
+    @tf.function(input_signature=[image])
+    def infer(images: tf.Tensor) -> tf.Tensor:
+        return tf.cast(model(tf.cast(images, tf.float32), training=False), tf.float32)
+
+    for batch in batches:
+        yield infer(batch["image"]).numpy()
+
+
+def predict_probabilities(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:
+    """Outputs of ``model`` for all ``batches`` in order, float32 ``[examples, classes]``; of no batches, 0 rows."""
+    none = np.empty((0, model.outputs[0].shape[-1]), np.float32)
+    return np.concatenate([none, *probability_batches(model, batches)])

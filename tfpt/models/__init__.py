@@ -1,0 +1,1 @@
+"""Keras builders and pretrained weights. Nothing here knows of data sets or training."""

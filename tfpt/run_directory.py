@@ -1,0 +1,283 @@
+"""What a training run is on disk: its paths, its number, its manifest and its lock."""
+
+import contextlib
+import difflib
+import errno
+import fcntl
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfpt.atomic_files import atomic_write_text, not_writable
+from tfpt.errors import RunError
+
+RUNS_ROOT = "runs"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run directory. Nothing is read until a method is called."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved config, enough to repeat the run."""
+        return self.path / "config.yaml"
+
+    @property
+    def manifest_file(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """A JSON line per epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def model_file(self) -> Path:
+        """The best model."""
+        return self.path / "model.keras"
+
+    @property
+    def backbone_file(self) -> Path:
+        return self.path / "backbone.keras"
+
+    @property
+    def backbone_description_file(self) -> Path:
+        """Preprocessing and input of the backbone, for the run that starts from it."""
+        return self.path / "backbone.json"
+
+    @property
+    def labels_file(self) -> Path:
+        """A class name per line, in the order of the model's outputs."""
+        return self.path / "labels.txt"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / ".lock"
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The manifest's metrics by split, such as ``{"test": {"accuracy": 0.97}}``."""
+        return dict(self.manifest().get("metrics") or {})
+
+    def manifest(self) -> dict[str, Any]:
+        """What ``run.json`` holds.
+
+        Raises:
+            RunError: it is missing, or not a JSON object.
+        """
+        try:
+            manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"Expected a run in {self.path}, but there is no {self.manifest_file.name} in it. "
+                           f"`tfpt runs` lists the runs that there are.") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"Expected a JSON object in {self.manifest_file}, but it can't be read: {error}. "
+                           f"Something other than tfpt wrote or damaged it; start a new run.") from error
+        if not isinstance(manifest, dict):
+            raise RunError(f"Expected a JSON object in {self.manifest_file}, but found a {type(manifest).__name__}. "
+                           f"Something other than tfpt wrote it; start a new run.")
+        return manifest
+
+    def update_manifest(self, **changes: Any) -> None:
+        """Writes ``changes`` over the manifest's top-level keys, atomically. Numbers that aren't finite become null."""
+        manifest = self.manifest() if self.manifest_file.exists() else {}
+        text = json.dumps(_jsonable({**manifest, **changes}), indent=1, ensure_ascii=False, allow_nan=False)
+        atomic_write_text(self.manifest_file, text + "\n")
+
+    def config_text(self) -> str:
+        """``config.yaml`` as text.
+
+        Raises:
+            RunError: it is missing or unreadable.
+        """
+        try:
+            return self.config_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"Expected the run's config in {self.config_file}, but it can't be read: {error}. "
+                           f"A run without it can't be resumed or evaluated; start a new one.") from error
+
+    def started(self) -> float:
+        """When the run began, in seconds since 1970: its config is written once, first."""
+        for path in (self.config_file, self.manifest_file, self.path):
+            with contextlib.suppress(OSError):
+                return path.stat().st_mtime
+        return 0.0
+
+
+def new_run(name: str, runs_root: str | Path = RUNS_ROOT, run_dir: str | Path | None = None) -> Run:
+    """Makes the directory of a new run: ``<runs_root>/<name>-<next number>``, or ``run_dir`` if given.
+
+    Two processes that ask at once get different numbers.
+
+    Raises:
+        RunError: ``run_dir`` holds a run already, or the directory can't be made or written.
+    """
+    if run_dir is not None:
+        return _chosen_run(Path(run_dir))
+    root, stem = Path(runs_root), _file_name(name)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = root / f"{stem}-{_last_number(root, stem) + 1:04d}"
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                return Run(path)
+    except OSError as error:
+        raise not_writable(root, error) from error
+
+
+def find_run(path_or_name: str | Path, runs_root: str | Path = RUNS_ROOT) -> Run:
+    """The run in that directory, or of that name under ``runs_root``.
+
+    Raises:
+        RunError: there is none; the message offers the nearest name.
+    """
+    candidates = (Path(os.path.expanduser(path_or_name)), Path(runs_root) / path_or_name)
+    for path in candidates:
+        if _holds_run(path):
+            return Run(path)
+    names = [run.name for run in list_runs(runs_root)]
+    near = difflib.get_close_matches(Path(path_or_name).name, names, 1, 0.5)
+    hint = f"Did you mean {near[0]}?" if near else "`tfpt runs` lists the runs that there are."
+    what = "holds no run.json" if os.path.isdir(candidates[0]) else f"is no folder here, and no run under {runs_root}/"
+    raise RunError(f"Expected a run, its folder or its name, but {path_or_name} {what}. {hint}")
+
+
+def list_runs(runs_root: str | Path = RUNS_ROOT) -> list[Run]:
+    """All runs under ``runs_root``, the oldest first."""
+    root = Path(runs_root)
+    if not root.is_dir():
+        return []
+    runs = [Run(path) for path in root.iterdir() if _holds_run(path)]
+    return sorted(runs, key=lambda run: (run.started(), run.name))
+
+
+def latest_run(task_name: str, runs_root: str | Path = RUNS_ROOT) -> Run:
+    """The run of ``task_name`` that began last.
+
+    Raises:
+        RunError: there is none.
+    """
+    for run in reversed(list_runs(runs_root)):
+        with contextlib.suppress(RunError):
+            if run.manifest().get("task") == task_name:
+                return run
+    raise RunError(f"Expected a run of {task_name} to resume under {runs_root}/, but there is none. "
+                   f"Name one with --run-dir, or leave out --resume to start a new run.")
+
+
+@contextlib.contextmanager
+def lock_run(run: Run) -> Iterator[None]:
+    """Holds the run's lock: one writer per directory. The kernel releases it when the process ends, however it ends.
+
+    Raises:
+        RunError: another process holds it (the message names its PID), or the directory isn't writable.
+    """
+    try:
+        descriptor = os.open(run.lock_file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise not_writable(run.path, error) from error
+    try:
+        _take_lock(descriptor, run)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(run: Run) -> bool:
+    """Whether a process is writing the run now."""
+    try:
+        with open(run.lock_file, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _take_lock(descriptor: int, run: Run) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise not_writable(run.lock_file, error) from error
+        writer = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        raise RunError(f"Expected to be the only writer of {run.path}, but process {writer} is writing it. "
+                       f"Wait for it, stop it, or choose another directory with --run-dir.") from None
+
+
+def _chosen_run(path: Path) -> Run:
+    run = Run(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        taken = next((file for file in _own_files(run) if os.path.lexists(file)), None)
+        if taken is not None:
+            raise RunError(f"There is another run in the directory {path} ({taken.name}). Choose a new directory "
+                           f"with --run-dir, or continue that run with --resume.")
+        # Only trying tells on every file system whether files can be made here.
+        probe = path / f".probe.{os.getpid()}.tmp"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise not_writable(path, error) from error
+    return run
+
+
+def _own_files(run: Run) -> list[Path]:
+    return [run.manifest_file, run.config_file, run.metrics_file, run.checkpoints, run.model_file,
+            run.backbone_file, run.backbone_description_file, run.labels_file, run.evaluation]
+
+
+def _holds_run(path: Path) -> bool:
+    try:
+        return (path / "run.json").is_file() or (path / "config.yaml").is_file()
+    except OSError:
+        return False
+
+
+def _last_number(root: Path, stem: str) -> int:
+    pattern = re.compile(re.escape(stem) + r"-(\d+)")
+    return max((int(found[1]) for path in root.iterdir() if (found := pattern.fullmatch(path.name))), default=0)
+
+
+def _file_name(name: str) -> str:
+    """``name`` with only letters, digits, dots, dashes and underlines, at most 60 characters, not hidden."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-._")[:60] or "run"
+
+
+def _jsonable(value: Any) -> Any:
+    """``value`` as JSON holds it: NumPy scalars and arrays as numbers and lists, paths as text, NaN as null."""
+    if isinstance(value, dict):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):
+        return _jsonable(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,102 @@
+"""The Task contract: all that the layers below know of a task, as a frozen dataclass of plain functions."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Source(Protocol):
+    """Indexed examples. Order, augmentation and splits are functions of the index and the content's hash."""
+
+    def __len__(self) -> int: ...
+
+    def load(self, index: int) -> Any:
+        """The example as the task's pipeline first sees it (an image: uint8 ``[height, width, 3]``)."""
+
+    def content_hash(self, index: int) -> str:
+        """sha256 of the stored bytes, in hexadecimal."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An input that is not used, and why."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three disjoint parts of a data set, and what the model builder must know of it.
+
+    ``metadata`` is JSON-able (an image data set: ``class_names``, ``image_size``); ``fingerprint`` is a hash over
+    contents, labels and split membership; ``summary`` is the plan's line about the data.
+    """
+
+    train: Any
+    validation: Any
+    test: Any
+    metadata: Mapping[str, Any]
+    fingerprint: str
+    summary: str
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What freezing counts: one backbone layer, one Transformer block… ``layers`` are Keras layers."""
+
+    name: str
+    layers: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a step may use. ``forward(inputs)`` runs the frozen part at ``training=False``, the rest at ``True``.
+
+    ``optimizers`` and ``trainable`` share their keys: the optimizer's name, and the variables that it trains in
+    the present phase.
+    """
+
+    config: Any
+    metadata: Mapping[str, Any]
+    model: Any
+    forward: Callable[[Any], Any]
+    optimizers: Mapping[str, Any]
+    trainable: Mapping[str, Sequence[Any]]
+
+
+Batch = Mapping[str, Any]
+Totals = dict[str, Any]
+Step = Callable[[Batch], Totals]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of model and data, wired from plain functions; docs/contributing.md shows how to add one.
+
+    A step maps a batch to *totals*: scalar float64 tensors, named in ``totals``, that are summed over an epoch's
+    batches; ``examples`` is one of them. ``metrics`` makes the epoch's numbers of them.
+    """
+
+    name: str
+    config_class: type
+    demo_recipe: str  # what a training without data and recipe runs
+    resolve: Callable[[Any], Any]  # config -> config without nulls that depend on the weights; no TensorFlow
+    sources: Callable[[Any], Splits]
+    labelled: Callable[[Any, Mapping[str, Any], str], tuple[Any, list[LeftOut]]]
+    read_inputs: Callable[[Any, Mapping[str, Any], Sequence[str]], tuple[Any, list[LeftOut]]]
+    build: Callable[[Any, Mapping[str, Any]], Any]
+    load_weights: Callable[[Any, Any], None]
+    describe: Callable[[Any, Any, Mapping[str, Any]], str]
+    units: Callable[[Any], list[Unit]]
+    optimizers: Callable[[Any, Any, Sequence[Any], int], dict[str, tuple[Any, list[Any]]]]
+    train_batches: Callable[[Any, Any, int, int], Any]
+    eval_batches: Callable[[Any, Any], Any]
+    totals: tuple[str, ...]
+    train_step: Callable[[StepContext], Step]
+    eval_step: Callable[[StepContext], Step]
+    metrics: Callable[[Mapping[str, float]], dict[str, float]]
+    report: Callable[[Any, Any, Mapping[str, Any]], dict[str, Any]]
+    format_outputs: Callable[[Sequence[str], Any, Mapping[str, Any], int], Iterator[dict[str, Any]]]
+    hand_on: Callable[[Any, Any, Mapping[str, Any]], tuple[Any, dict[str, Any]]]

@@ -1,0 +1,1 @@
+"""One page per task, each wired into one TASK at its end. Tasks never import each other."""

@@ -1,0 +1,136 @@
+"""Image classification: a pretrained backbone with a new head, on folders, CSV or idx files of images."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpt.config.image_classification import ImageClassificationConfig
+from tfpt.data import image_pipeline, image_splits
+from tfpt.data.source import ImageSource
+from tfpt.evaluation.classification import classification_scores
+from tfpt.models import backbone, classifier, pretrained
+from tfpt.task import LeftOut, Splits, Step, StepContext, Task, Unit
+from tfpt.training.losses import class_weights, cross_entropy
+from tfpt.training.optimizers import make_optimizer
+from tfpt.training.steps import classifier_eval_step, classifier_train_step
+
+Config = ImageClassificationConfig
+EVAL_BATCH_SIZE = 64
+
+
+def resolve(config: Config) -> Config:
+    """Fill what depends on the weights, and the freeze schedule that follows from them."""
+    model, data = pretrained.resolve_weights(config.model, config.data)
+    backbone.check_image_size(model.backbone, data.image_size)
+    freeze = config.freeze
+    if freeze.unfreeze is None:
+        freeze = replace(freeze, unfreeze="scratch" if model.weights == "none" else 10)
+    if freeze.head_epochs is None:
+        freeze = replace(freeze, head_epochs=min(round(0.3 * config.train.epochs), config.train.epochs - 1))
+    return replace(config, model=model, data=data, freeze=freeze)
+
+
+def sources(config: Config) -> Splits:
+    splits = image_splits.image_splits(config.data, config.train.seed)
+    weights_of_classes(config, splits.metadata)  # a weight for an unknown class is an error before anything is written
+    return splits
+
+
+def labelled(config: Config, metadata: Mapping[str, Any], path: str) -> tuple[ImageSource, list[LeftOut]]:
+    return image_splits.labelled_images(path, metadata["class_names"], metadata["image_size"], config.data.memory_mb)
+
+
+def read_inputs(config: Config, metadata: Mapping[str, Any],
+                inputs: Sequence[str]) -> tuple[ImageSource, list[LeftOut]]:
+    return image_splits.unlabelled_images(inputs, metadata["image_size"], config.data.memory_mb)
+
+
+def build(config: Config, metadata: Mapping[str, Any]) -> Any:
+    return classifier.build_classifier(config.model, metadata["image_size"], len(metadata["class_names"]))
+
+
+def load_weights(config: Config, model: Any) -> None:
+    pretrained.load_backbone_weights(model, config.model, config.data.image_size)
+
+
+def describe(config: Config, model: Any, metadata: Mapping[str, Any]) -> str:
+    """Such as ``MobileNetV2 1.0 at 224 · imagenet weights · head 1280 → 128 → 7``."""
+    features = backbone.backbone_layers(model)[-1].output.shape[-1]
+    head = " → ".join(str(width) for width in (features, *config.model.head.units, len(metadata["class_names"])))
+    weights = "no pretrained weights" if config.model.weights == "none" else f"{config.model.weights} weights"
+    alpha = f" {config.model.alpha:g}" if config.model.alpha is not None else ""
+    return f"{config.model.backbone}{alpha} at {metadata['image_size']} px · {weights} · head {head}"
+
+
+def units(model: Any) -> list[Unit]:
+    return [Unit(layer.name, (layer,)) for layer in backbone.backbone_layers(model)]
+
+
+def optimizers(config: Config, model: Any, variables: Sequence[Any],
+               steps_per_epoch: int) -> dict[str, tuple[Any, list[Any]]]:
+    optimizer = make_optimizer(config.optimizer, variables, steps_per_epoch, config.train.epochs,
+                               config.train.precision)
+    return {"classifier": (optimizer, list(variables))}
+
+
+def update_size(config: Config) -> int:
+    """Examples per optimizer update."""
+    return config.train.batch_size * config.train.accumulation_steps
+
+
+def train_batches(config: Config, source: ImageSource, epoch: int, first_step: int) -> tf.data.Dataset:
+    return image_pipeline.train_batches(
+        source, image_size=config.data.image_size, augment=config.augment, seed=config.train.seed, epoch=epoch,
+        first_step=first_step, batch_size=update_size(config))
+
+
+def eval_batches(config: Config, source: ImageSource) -> tf.data.Dataset:
+    return image_pipeline.eval_batches(source, image_size=config.data.image_size, batch_size=EVAL_BATCH_SIZE)
+
+
+def weights_of_classes(config: Config, metadata: Mapping[str, Any]) -> np.ndarray | None:
+    return class_weights(config.loss, metadata["class_names"], metadata["class_counts"])
+
+
+def train_step(context: StepContext) -> Step:
+    config, metadata = context.config, context.metadata
+    loss = cross_entropy(len(metadata["class_names"]), config.loss.label_smoothing,
+                         weights_of_classes(config, metadata))
+    return classifier_train_step(context, "image", loss, config.train.batch_size)
+
+
+def eval_step(context: StepContext) -> Step:
+    return classifier_eval_step(context, "image", cross_entropy(len(context.metadata["class_names"])))
+
+
+def metrics(totals: Mapping[str, float]) -> dict[str, float]:
+    return {"loss": totals["loss"] / totals["examples"], "accuracy": totals["correct"] / totals["examples"]}
+
+
+def report(probabilities: np.ndarray, labels: np.ndarray, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return classification_scores(probabilities, labels, metadata["class_names"])
+
+
+def format_outputs(names: Sequence[str], probabilities: np.ndarray, metadata: Mapping[str, Any],
+                   top: int) -> Iterator[dict[str, Any]]:
+    """A line per input: its best label, and the ``top`` best with their scores."""
+    for name, row in zip(names, probabilities):
+        best = np.argsort(-row, kind="stable")[:top]
+        scores = [{"label": metadata["class_names"][index], "score": float(row[index])} for index in best]
+        yield {"input": name, "label": scores[0]["label"], "score": scores[0]["score"], "top": scores}
+
+
+def hand_on(config: Config, model: Any, metadata: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    description = pretrained.backbone_description(config.model, config.data.image_size, metadata)
+    return backbone.extract_backbone(model), description
+
+
+TASK = Task(
+    name="image_classification", config_class=ImageClassificationConfig, demo_recipe="image_classification/demo",
+    resolve=resolve, sources=sources, labelled=labelled, read_inputs=read_inputs, build=build,
+    load_weights=load_weights, describe=describe, units=units, optimizers=optimizers, train_batches=train_batches,
+    eval_batches=eval_batches, totals=("examples", "loss", "correct"), train_step=train_step, eval_step=eval_step,
+    metrics=metrics, report=report, format_outputs=format_outputs, hand_on=hand_on)

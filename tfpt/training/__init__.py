@@ -1,0 +1,1 @@
+"""The loop, the steps, freezing, optimizers, checkpoints: mechanism that every task shares."""

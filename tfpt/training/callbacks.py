@@ -1,0 +1,89 @@
+"""Keras callbacks under the loop: which ones, in which order, and how their state outlives a kill.
+
+The order, set in ``callback_list``: early stopping first, so that the user's callbacks see its decision; the user's
+next, in their order; TensorBoard last, so that it writes what the others changed in ``logs``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+STATE_TYPES = (bool, int, float, str, type(None), np.generic)
+
+
+class TensorBoardScalars(keras.callbacks.Callback):
+    """Writes a point per epoch: metrics under ``train`` and ``validation``, and under ``train`` the freeze schedule.
+
+    ``schedule()`` gives learning rates by group and the number of trainable parameters; steps are epochs, from 1.
+    """
+
+    def __init__(self, folder: Path, schedule: Callable[[], Mapping[str, float]]):
+        super().__init__()
+        self._folder, self._schedule = folder, schedule
+        self._writers: dict[str, Any] = {}
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        logs = logs or {}
+        training = {name: value for name, value in logs.items() if not name.startswith("val_")}
+        training.pop("learning_rate", None)
+        validation = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
+        self._write("train", {**training, **self._schedule()}, epoch + 1)
+        self._write("validation", validation, epoch + 1)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+    def _write(self, part: str, scalars: Mapping[str, float], step: int) -> None:
+        if part not in self._writers:
+            self._writers[part] = tf.summary.create_file_writer(str(self._folder / part))
+        with self._writers[part].as_default():
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value, step=step)
+            self._writers[part].flush()
+
+
+def callback_list(model: keras.Model, users: Sequence[keras.callbacks.Callback], *, early_stopping: int | None,
+                  from_epoch: int, tensorboard: TensorBoardScalars, epochs: int,
+                  steps: int) -> keras.callbacks.CallbackList:
+    """The callbacks in their order. Early stopping waits ``early_stopping`` epochs, counted from ``from_epoch``."""
+    callbacks: list[keras.callbacks.Callback] = []
+    if early_stopping is not None:
+        callbacks.append(keras.callbacks.EarlyStopping(
+            monitor="val_loss", patience=early_stopping, mode="min", start_from_epoch=from_epoch - 1))
+    callbacks += [*users, tensorboard]
+    return keras.callbacks.CallbackList(callbacks, add_history=True, model=model, epochs=epochs, steps=steps,
+                                        verbose=0)
+
+
+def callback_state(callbacks: keras.callbacks.CallbackList) -> list[dict[str, Any]]:
+    """The plain attributes of each callback (bests, counters), JSON-able: Keras itself forgets them on resume."""
+    return [{"class": type(callback).__name__,
+             "attributes": {name: value.item() if isinstance(value, np.generic) else value
+                            for name, value in vars(callback).items() if isinstance(value, STATE_TYPES)}}
+            for callback in callbacks.callbacks]
+
+
+def restore_callback_state(callbacks: keras.callbacks.CallbackList, states: Sequence[Mapping[str, Any]]) -> None:
+    """Undo ``callback_state``, after ``on_train_begin`` has reset everything. Callbacks of other classes are left."""
+    for callback in callbacks.callbacks:
+        _settle_monitor(callback)
+    for callback, state in zip(callbacks.callbacks, states):
+        if type(callback).__name__ == state["class"]:
+            vars(callback).update(state["attributes"])
+
+
+def _settle_monitor(callback: keras.callbacks.Callback) -> None:
+    """Let a callback that monitors a metric decide now whether less or more of it is better.
+
+    Keras decides in the first ``on_epoch_end``, from metrics that ``fit`` builds and this loop doesn't, and turns
+    the sign of ``min_delta`` as it does so: after a restore it would turn it twice.
+    """
+    if getattr(callback, "monitor_op", callback) is None:
+        if callback.mode == "auto":
+            callback.mode = "min" if callback.monitor.endswith("loss") else "max"
+        callback._set_monitor_op()

@@ -1,0 +1,147 @@
+"""Checkpoints that restore every tensor bit for bit, or say why they can't.
+
+A checkpoint is a folder ``<epoch>-<step>`` with the arrays in NumPy's format and a manifest: what each array is, a
+sha256 per file, and the loop's state. It is written beside, synced and renamed into place, so that a folder with
+that name is whole; the newest whole one wins.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpt.atomic_files import sync_folder
+from tfpt.errors import CheckFailed, RunError
+
+FORMAT = 1
+KEPT = 2
+ARRAYS, BEST, MANIFEST, DIGESTS = "state.npz", "best.npz", "manifest.json", "sha256.json"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a checkpoint holds: the loop's JSON-able ``state``, all variables, and the best weights so far."""
+
+    state: Mapping[str, Any]
+    arrays: Sequence[np.ndarray]
+    best: Sequence[np.ndarray]
+
+
+def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
+    """Path, shape and dtype of each variable: arrays are restored by position, and checked against this."""
+    return [{"path": variable.path, "shape": list(variable.shape), "dtype": str(variable.dtype)}
+            for variable in variables]
+
+
+def save(folder: Path, snapshot: Snapshot, description: Sequence[Mapping[str, Any]]) -> Path:
+    """Write ``snapshot`` under ``folder``; afterwards the newest ``KEPT`` checkpoints are left.
+
+    Raises:
+        RunError: the disk is full or not writable. Earlier checkpoints stay as they are.
+    """
+    name = f"{snapshot.state['epoch']:05d}-{snapshot.state['step']:08d}"
+    beside, place = folder / f"{name}.tmp", folder / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir()
+        _write_files(beside, snapshot, description)
+        if place.exists():
+            shutil.rmtree(place)
+        beside.rename(place)
+        sync_folder(folder)
+    except OSError as problem:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise RunError(f"The checkpoint {place} could not be written: {problem.strerror or problem}. Earlier "
+                       "checkpoints are intact; make room and go on with --resume.") from problem
+    for old in _names(folder)[:-KEPT]:
+        shutil.rmtree(folder / old, ignore_errors=True)
+    return place
+
+
+def load_newest(folder: Path, description: Sequence[Mapping[str, Any]]) -> tuple[Snapshot, list[str]] | None:
+    """The newest whole checkpoint, and a sentence for each newer one that was passed over; None if there are none.
+
+    Raises:
+        CheckFailed: there are checkpoints, and none is whole.
+        RunError: the checkpoint holds other variables than ``description`` says.
+    """
+    for leftover in folder.glob("*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    problems: list[str] = []
+    for name in reversed(_names(folder)):
+        try:
+            snapshot, found = _read(folder / name)
+        except (OSError, ValueError, KeyError, EOFError) as problem:
+            problems.append(f"checkpoint {folder / name} is damaged ({problem})")
+            continue
+        _check_same(found, description, folder / name)
+        return snapshot, problems
+    if problems:
+        raise CheckFailed("No whole checkpoint is left: " + "; ".join(problems) + ". Start the run anew.")
+    return None
+
+
+def _write_files(folder: Path, snapshot: Snapshot, description: Sequence[Mapping[str, Any]]) -> None:
+    manifest = {"format": FORMAT, "state": snapshot.state, "arrays": description}
+    contents = {ARRAYS: _to_bytes(snapshot.arrays), MANIFEST: json.dumps(manifest, indent=1).encode()}
+    if snapshot.best:
+        contents[BEST] = _to_bytes(snapshot.best)
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    for name, content in {**contents, DIGESTS: json.dumps(digests, indent=1).encode()}.items():
+        with (folder / name).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    sync_folder(folder)
+
+
+def _read(place: Path) -> tuple[Snapshot, list[dict[str, Any]]]:
+    digests = json.loads((place / DIGESTS).read_text(encoding="utf-8"))
+    contents = {name: (place / name).read_bytes() for name in digests}
+    for name, expected in digests.items():
+        found = hashlib.sha256(contents[name]).hexdigest()
+        if found != expected:
+            raise ValueError(f"{name} has sha256 {found[:12]}…, expected {expected[:12]}…")
+    manifest = json.loads(contents[MANIFEST])
+    if manifest["format"] != FORMAT:
+        raise ValueError(f"format {manifest['format']}, this tfpt reads {FORMAT}")
+    best = _from_bytes(contents[BEST]) if BEST in contents else []
+    return Snapshot(manifest["state"], _from_bytes(contents[ARRAYS]), best), manifest["arrays"]
+
+
+def _check_same(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]], place: Path) -> None:
+    """Compares shapes and dtypes, and the last part of each path (Keras numbers layer names within a process)."""
+    if len(found) != len(expected):
+        raise RunError(f"{place} holds {len(found)} tensors, this run has {len(expected)}: it was written by another "
+                       "model or optimizer.")
+    for index, (there, here) in enumerate(zip(found, expected)):
+        same_kind = there["path"].rsplit("/")[-1] == here["path"].rsplit("/")[-1]
+        if not same_kind or there["shape"] != here["shape"] or there["dtype"] != here["dtype"]:
+            raise RunError(f"Tensor {index} of {place} is {there['path']} {there['shape']} {there['dtype']}, this run "
+                           f"has {here['path']} {here['shape']} {here['dtype']}: it was written by another model or "
+                           "optimizer.")
+
+
+def _names(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.suffix != ".tmp")
+
+
+def _to_bytes(arrays: Sequence[np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, *arrays)
+    return buffer.getvalue()
+
+
+def _from_bytes(content: bytes) -> list[np.ndarray]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return [archive[f"arr_{index}"] for index in range(len(archive.files))]

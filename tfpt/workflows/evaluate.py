@@ -1,0 +1,88 @@
+"""``tfpt evaluate``: how good a run's model is, on its own test split or on other data."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tfpt import runtime
+from tfpt.atomic_files import atomic_write_text
+from tfpt.config.loading import load_config
+from tfpt.errors import DataError, RunError
+from tfpt.registry import get_task
+from tfpt.run_directory import Run, find_run
+from tfpt.task import LeftOut, Task
+
+TEST = "test"
+
+
+def evaluate(run: str | Path | Run, *, data: str | None = None) -> dict[str, Any]:
+    """Score a run's model; also write the scores to ``evaluation/`` in the run's directory.
+
+    Args:
+        run: a run, its folder or its name.
+        data: labelled data, as ``--data`` takes it, with the run's classes; None: the run's own test split.
+
+    Returns:
+        The task's scores with ``run``, ``task``, ``data``, ``left_out`` and ``where`` (the file written), JSON-able.
+
+    Raises:
+        RunError: no such run, or an unfinished one.
+        DataError: the data can't be read, or the run's own data changed since it was trained.
+    """
+    runtime.quiet_tensorflow()
+    from tfpt.evaluation.inference import load_model
+    from tfpt.evaluation.predictions import predict_probabilities
+
+    run = run if isinstance(run, Run) else find_run(run)
+    manifest = run.manifest()
+    task = get_task(manifest["task"])
+    config: Any = load_config(task.config_class, recipe=run.config_file)
+    runtime.configure(manifest.get("seed", 0), "float32")
+    model = load_model(run)
+    metadata = manifest["metadata"]
+    source, left_out = _source(task, config, manifest, data)
+    probabilities = predict_probabilities(model, task.eval_batches(config, source))
+    report = {"run": str(run.path), "task": task.name, "data": data or TEST,
+              **task.report(probabilities, source.labels, metadata),
+              "left_out": [{"path": item.path, "why": item.why} for item in left_out]}
+    return write_report(run, TEST if data is None else _file_name(data), report)
+
+
+def write_report(run: Run, name: str, report: dict[str, Any]) -> dict[str, Any]:
+    """Write ``report`` to ``evaluation/<name>.json``, and its confusion matrix, if it has one, as a PNG beside.
+
+    Returns the report with ``where``, the JSON file's path. Raises RunError if the run's directory isn't writable.
+    """
+    from tfpt.evaluation.plots import confusion_matrix_png
+
+    try:
+        run.evaluation.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RunError(f"Expected to write the scores into {run.evaluation}, but: {error.strerror}. Make the run's "
+                       "directory writable.") from error
+    if "confusion_matrix" in report:
+        plot = "confusion_matrix.png" if name == TEST else f"confusion_matrix_{name}.png"
+        confusion_matrix_png(report["confusion_matrix"], report["class_names"], run.evaluation / plot)
+    file = run.evaluation / f"{name}.json"
+    atomic_write_text(file, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    return {**report, "where": str(file)}
+
+
+def _source(task: Task, config: Any, manifest: dict[str, Any], data: str | None) -> tuple[Any, list[LeftOut]]:
+    if data is not None:
+        return task.labelled(config, manifest["metadata"], data)
+    splits = task.sources(config)
+    trained_on = manifest["fingerprints"]["data"]
+    if splits.fingerprint != trained_on:
+        raise DataError(
+            f"The test split of this run can't be had: its data has changed since training (fingerprint "
+            f"{splits.fingerprint[:12]}, {trained_on[:12]} when trained), so images of the new test split may have "
+            "been trained on. Bring the data back as it was, or evaluate on other data with --data PATH.")
+    return splits.test, list(splits.left_out)
+
+
+def _file_name(data: str) -> str:
+    """A file name for the scores on ``data``: its last part, so that it can't be taken for the run's own test."""
+    name = re.sub(r"[^\w.-]+", "-", Path(data).name or Path(data).resolve().name).strip("-.") or "data"
+    return f"data-{name}" if name == TEST else name

@@ -1,0 +1,43 @@
+"""``tfpt.finetune_image`` and ``tfpt.pretrain_image``: the Python way into the same training as the commands."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfpt.config.image_classification import PRETRAIN_SETTINGS
+from tfpt.run_directory import Run
+from tfpt.workflows.train import train
+
+
+def finetune_image(data: str | None = None, *, weights: str | None = None, unfreeze: int | str | None = None,
+                   epochs: int | None = None, batch_size: int | None = None, learning_rate: float | None = None,
+                   image_size: int | None = None, alpha: float | None = None, seed: int | None = None,
+                   config: str | None = None, settings: Mapping[str, Any] | None = None,
+                   callbacks: Sequence[Any] = (), run_dir: str | None = None, resume: bool = False,
+                   quiet: bool = False) -> Run:
+    """Fine-tune an image classifier; every argument is that of ``tfpt finetune-image``.
+
+    Args:
+        config: a recipe's name or file.
+        settings: any further config fields by dotted name, ``{"model.head.dropout": 0.5}``.
+        callbacks: Keras callbacks. Batch methods are called once per group of batches that run in one call, as with
+            Keras's ``steps_per_execution``.
+
+    Returns:
+        The finished run: ``run.path``, ``run.metrics``, ``run.manifest()``, ``run.model_file``.
+
+    Raises:
+        tfpt.errors.TfptError: as the command's exit codes.
+    """
+    named = {"data.path": data, "model.weights": weights, "freeze.unfreeze": unfreeze, "train.epochs": epochs,
+             "train.batch_size": batch_size, "optimizer.learning_rate": learning_rate,
+             "data.image_size": image_size, "model.alpha": alpha, "train.seed": seed}
+    run = train("image_classification", recipe=config, settings={**named, **(settings or {})}, callbacks=callbacks,
+                run_dir=run_dir, resume=resume, quiet=quiet)
+    assert run is not None  # only a dry run gives None
+    return run
+
+
+def pretrain_image(data: str | None = None, **arguments: Any) -> Run:
+    """Train a classifier from scratch, for its backbone; takes what ``finetune_image`` takes but the freezing."""
+    settings = {**PRETRAIN_SETTINGS, **(arguments.pop("settings", None) or {})}
+    return finetune_image(data, settings=settings, **arguments)

@@ -1,0 +1,62 @@
+"""``tfpt predict``: what a run's model says of files."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfpt import runtime
+from tfpt.config.loading import load_config
+from tfpt.errors import UsageError
+from tfpt.registry import get_task
+from tfpt.run_directory import Run, find_run
+from tfpt.task import LeftOut, Task
+
+
+def predict(run: str | Path | Run, inputs: str | Path | Sequence[str | Path], *,
+            top: int = 5) -> Iterator[dict[str, Any]]:
+    """Predictions for files and folders, one at a time, computed batch by batch.
+
+    Args:
+        run: a run, its folder or its name.
+        inputs: files, or folders of files; or a single one.
+        top: how many of the likeliest labels each prediction lists.
+
+    Returns:
+        In the order of the inputs ``{"input", "label", "score", "top": [{"label", "score"}, …]}``, then, for each
+        that can't be read, ``{"input", "error"}``.
+
+    Raises:
+        RunError: no such run, or an unfinished one.
+        DataError: an input doesn't exist, or a folder has none.
+        UsageError: ``top`` below 1, or no inputs.
+    """
+    inputs = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
+    if top < 1:
+        raise UsageError(f"top is {top}, but at least one label is listed for each input. Use --top 1 or more.")
+    if not inputs:
+        raise UsageError("There is nothing to predict: name at least one file or folder.")
+    runtime.quiet_tensorflow()
+    from tfpt.evaluation.inference import load_model
+
+    run = run if isinstance(run, Run) else find_run(run)
+    manifest = run.manifest()
+    task = get_task(manifest["task"])
+    config: Any = load_config(task.config_class, recipe=run.config_file)
+    runtime.configure(manifest.get("seed", 0), "float32")
+    model = load_model(run)
+    source, left_out = task.read_inputs(config, manifest["metadata"], [str(path) for path in inputs])
+    return _stream(task, config, model, source, left_out, manifest["metadata"], top)
+
+
+def _stream(task: Task, config: Any, model: Any, source: Any, left_out: list[LeftOut], metadata: dict[str, Any],
+            top: int) -> Iterator[dict[str, Any]]:
+    from tfpt.evaluation.predictions import probability_batches
+
+    done = 0
+    if len(source):
+        for probabilities in probability_batches(model, task.eval_batches(config, source)):
+            names = source.names[done:done + len(probabilities)]
+            yield from task.format_outputs(names, probabilities, metadata, top)
+            done += len(probabilities)
+    for item in left_out:
+        yield {"input": item.path, "error": item.why}

@@ -1,0 +1,62 @@
+"""run.json over the life of a training: what it was asked, how it stands, what came out."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any
+
+from tfpt import runtime
+from tfpt.atomic_files import atomic_write_text
+from tfpt.config.writing import to_yaml
+from tfpt.errors import Interrupted
+from tfpt.run_directory import Run
+from tfpt.task import Splits, Task
+from tfpt.training.loop import Loop
+from tfpt.workflows.plan import Plan, phase_records
+
+HEADLINE = ("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class")
+
+
+def begin_record(run: Run, task: Task, config: Any, splits: Splits, plan: Plan) -> None:
+    """Write config.yaml and the first run.json; on resume they are brought up to date."""
+    atomic_write_text(run.config_file, to_yaml(config))
+    counts = {part: len(getattr(splits, part)) for part in ("train", "validation", "test")}
+    run.update_manifest(
+        run=str(run.path), task=task.name, status="running", began=datetime.now(timezone.utc).isoformat("T", "seconds"),
+        epochs=config.train.epochs, phases=phase_records(plan), seed=config.train.seed,
+        data={"path": config.data.path, "summary": splits.summary, **counts,
+              "left_out": [asdict(item) for item in splits.left_out]},
+        metadata=dict(splits.metadata), fingerprints={"data": splits.fingerprint},
+        environment=runtime.environment(), versions=runtime.versions())
+
+
+@contextmanager
+def status_record(run: Run) -> Iterator[None]:
+    """While the block runs, run.json says running; if it ends by an error, interrupted or failed and why."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        _record_end(run, "interrupted", None)
+        raise
+    except Exception as problem:
+        _record_end(run, "failed", f"{type(problem).__name__}: {problem}")
+        raise
+
+
+def _record_end(run: Run, status: str, why: str | None) -> None:
+    if run.manifest_file.exists():
+        run.update_manifest(status=status, why=why)
+
+
+def finish_record(run: Run, loop: Loop, scores: Mapping[str, Any], wall_seconds: Mapping[str, float]) -> None:
+    """The final run.json: metrics of the best model, and where the time of this process went."""
+    clock = loop.wall_seconds
+    best = loop.state.best or {}
+    seconds = {"total": wall_seconds["total"], "data": wall_seconds["data"], "trace": clock.trace,
+               "train": clock.train, "evaluate": clock.validation + wall_seconds["evaluate"]}
+    run.update_manifest(
+        status="finished", why=None, best_epoch=best.get("epoch"),
+        metrics={"validation": best.get("validation"), "test": {name: scores[name] for name in HEADLINE}},
+        wall_seconds={name: round(value, 2) for name, value in seconds.items()},
+        examples_per_second=round(clock.examples / clock.train, 1) if clock.train else None)

@@ -1,0 +1,100 @@
+"""What ``--resume`` accepts: the same config (more epochs apart), data and machine settings, and a whole checkpoint."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tfpt import runtime
+from tfpt.config.loading import load_config
+from tfpt.config.writing import config_difference
+from tfpt.errors import ConfigError, DataError, RunError
+from tfpt.run_directory import Run, find_run, latest_run
+from tfpt.task import Task
+from tfpt.training import checkpoint
+from tfpt.training.loop import Job, Loop, all_variables, restore
+
+MAY_DIFFER = ("train.epochs", "train.checkpoint_seconds", "data.memory_mb")
+"""Settings that change nothing of what was computed so far."""
+
+
+def run_to_resume(task: Task, run_dir: str | None, runs_root: str) -> Run:
+    """The run in ``run_dir``, else the newest run of ``task``.
+
+    Raises:
+        RunError: there is none, or another task's.
+    """
+    run = find_run(run_dir, runs_root) if run_dir else latest_run(task.name, runs_root)
+    found = run.manifest()["task"]
+    if found != task.name:
+        raise RunError(f"{run.path} holds a run of {found}; this command resumes runs of {task.name}.")
+    return run
+
+
+def settle_config(task: Task, earlier: Run | None, recipe: str | None, settings: Mapping[str, Any],
+                  assignments: Sequence[str]) -> Any:
+    """The config of a new run, or that of ``earlier`` with what may change.
+
+    Raises:
+        ConfigError: a setting won't do, or differs from the run that is resumed.
+    """
+    if earlier is None:
+        names_data = settings.get("data.path") is not None or any(a.startswith("data.path=") for a in assignments)
+        chosen = recipe or (None if names_data else task.demo_recipe)
+        return task.resolve(load_config(task.config_class, recipe=chosen, settings=settings, assignments=assignments))
+    stored = load_config(task.config_class, recipe=earlier.config_file)
+    wanted = task.resolve(load_config(task.config_class, base=stored, recipe=recipe, settings=settings,
+                                      assignments=assignments))
+    differences = [difference for difference in config_difference(stored, wanted) if difference[0] not in MAY_DIFFER]
+    if differences:
+        shown = "; ".join(f"{name}: {old} in the run, {new} now" for name, old, new in differences)
+        raise ConfigError(f"{earlier.path} can't be resumed with another config: {shown}. Leave these out, or start a "
+                          "new run. (--epochs may be raised.)")
+    return wanted
+
+
+def continue_loop(run: Run, job: Job) -> Loop:
+    """The loop at the newest whole checkpoint, or at its beginning if the run was stopped before the first one.
+
+    Raises:
+        DataError: the data is not what the run was trained on.
+        RunError: another machine setting that changes bits, more epochs done than asked for, a foreign checkpoint.
+        CheckFailed: no checkpoint is whole.
+    """
+    _check_data(run, job)
+    _check_environment(run)
+    found = checkpoint.load_newest(run.checkpoints, checkpoint.describe(all_variables(job)))
+    if found is None:
+        job.screen.line("resume", f"{run.path} had no checkpoint yet: from the beginning")
+        return Loop(job)
+    snapshot, problems = found
+    for problem in problems:
+        job.screen.line("resume", f"{problem}; an older one is used")
+    state, epochs = snapshot.state, job.config.train.epochs
+    if state["epoch"] > epochs + 1:
+        raise RunError(f"{run.path} has done {state['epoch'] - 1} epochs, more than the {epochs} asked for.")
+    if state["epoch"] > epochs:
+        job.screen.line("resume", f"{run.path} has done its {epochs} epochs; --epochs {2 * epochs} would train longer")
+    elif state["step"]:
+        job.screen.line("resume", f"{run.path} at epoch {state['epoch']}, after {state['step']} of its "
+                                  f"{job.steps_per_epoch} updates")
+    else:
+        job.screen.line("resume", f"{run.path} at epoch {state['epoch']}")
+    trains_longer = epochs > run.manifest()["epochs"]
+    return restore(job, replace(snapshot, state={**state, "stopped_early": False}) if trains_longer else snapshot)
+
+
+def _check_data(run: Run, job: Job) -> None:
+    before, now = run.manifest()["fingerprints"]["data"], job.splits.fingerprint
+    if before != now:
+        raise DataError(f"The data has changed since {run.path} began: its fingerprint was {before[:12]}… and is "
+                        f"{now[:12]}… now. Resuming needs the same images under the same labels; start a new run.")
+
+
+def _check_environment(run: Run) -> None:
+    before, now = run.manifest()["environment"], runtime.environment()
+    changed = [f"{name}: {before.get(name)} then, {value} now" for name, value in now.items()
+               if before.get(name) != value]
+    if changed:
+        raise RunError(f"{run.path} was trained under other conditions, which change the last bits of every number: "
+                       f"{'; '.join(changed)}. Restore them, or start a new run; docs/reliability.md says what each "
+                       "one does.")

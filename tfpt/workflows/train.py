@@ -1,0 +1,72 @@
+"""Train: settle the config, read the data, plan, train, write the model, test it."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfpt import runtime
+from tfpt.registry import get_task
+from tfpt.run_directory import Run, lock_run, new_run
+from tfpt.task import Splits
+from tfpt.training.loop import Job, Loop
+from tfpt.training.screen import Screen
+from tfpt.workflows.plan import make_plan, show_plan
+from tfpt.workflows.records import begin_record, finish_record, status_record
+from tfpt.workflows.resume import continue_loop, run_to_resume, settle_config
+from tfpt.workflows.results import test_model, write_model
+
+SHOWN_LEFT_OUT = 5
+
+
+def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, Any] | None = None,
+          assignments: Sequence[str] = (), run_dir: str | None = None, runs_root: str = "runs",
+          tensorboard_root: str = "tensorboard_logs", resume: bool = False, dry_run: bool = False,
+          callbacks: Sequence[Any] = (), quiet: bool = False) -> Run | None:
+    """One whole training run, from a recipe, ``settings`` by dotted name and ``assignments`` such as ``"a.b=1"``.
+
+    ``resume`` goes on with the run in ``run_dir``, else with the newest of this task. Returns the finished run; None
+    after ``dry_run``, which shows the plan and writes nothing.
+
+    Raises:
+        UsageError: config, data, weights or run directory won't do; nothing was written.
+        TrainingFailed, CheckFailed, Interrupted: the run directory says so too.
+    """
+    began = time.monotonic()
+    task, screen = get_task(task_name), Screen(quiet=quiet)
+    earlier = run_to_resume(task, run_dir, runs_root) if resume else None
+    config = settle_config(task, earlier, recipe, settings or {}, assignments)
+    runtime.configure(config.train.seed, config.train.precision)
+    splits = task.sources(config)
+    _tell_left_out(screen, splits)
+    plan = make_plan(task, config, splits)
+    show_plan(screen, task, config, splits, plan, tensorboard_root)
+    if dry_run:
+        return None
+    run = earlier or new_run(_run_name(config.data.path), runs_root, run_dir)
+    data_seconds = time.monotonic() - began
+    with lock_run(run), runtime.StopSignals() as signals, status_record(run):
+        job = Job(task, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
+                  run.checkpoints, run.metrics_file, Path(tensorboard_root) / run.name, callbacks, screen,
+                  lambda: signals.received)
+        loop = continue_loop(run, job) if earlier else Loop(job)
+        begin_record(run, task, config, splits, plan)
+        loop.run()
+        tested = time.monotonic()
+        model = write_model(run, task, config, splits, loop)
+        scores = test_model(run, task, config, splits, model)
+        finish_record(run, loop, scores, {"data": data_seconds, "evaluate": time.monotonic() - tested,
+                                          "total": time.monotonic() - began})
+    return run
+
+
+def _tell_left_out(screen: Screen, splits: Splits) -> None:
+    for item in splits.left_out[:SHOWN_LEFT_OUT]:
+        screen.line("left out", f"{item.path}: {item.why}")
+    if len(splits.left_out) > SHOWN_LEFT_OUT:
+        screen.line("left out", f"… and {len(splits.left_out) - SHOWN_LEFT_OUT} more")
+
+
+def _run_name(data_path: str) -> str:
+    """``photos`` for ``my/photos/``, ``digits`` for ``bundled:digits``."""
+    return Path(data_path.partition(":")[2] or data_path).resolve().stem
