@@ -80,7 +80,7 @@ class Task:
     """
 
     name: str
-    config_class: type
+    config_class: type[Any]
     demo_recipe: str  # what a training without data and recipe runs
     resolve: Callable[[Any], Any]  # config -> config without nulls that depend on the weights; no TensorFlow
     sources: Callable[[Any], Splits]

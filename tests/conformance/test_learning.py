@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.conformance.processes import REPOSITORY, finish
+from tests.conformance.processes import finish
 from tfpt.config.loading import load_config
 from tfpt.registry import TASKS, get_task
 

@@ -47,7 +47,7 @@ def test_a_multiplier_is_a_smaller_learning_rate_weight_decay_included(name):
 
 
 def test_weight_decay_leaves_biases_and_norms_alone():
-    kernel, bias = keras.Variable(np.ones(2, "float32"), name="kernel"), keras.Variable(np.ones(2, "float32"), name="bias")
+    kernel, bias = (keras.Variable(np.ones(2, "float32"), name=name) for name in ("kernel", "bias"))
     optimizer = make_optimizer(OptimizerConfig(name="sgd", schedule="constant", learning_rate=0.1, weight_decay=0.5),
                                [kernel, bias], 10, 5, "float32")
     optimizer.apply([tf.zeros(2), tf.zeros(2)], [kernel, bias])

@@ -21,10 +21,16 @@ Config = ImageClassificationConfig
 EVAL_BATCH_SIZE = 64
 
 
+def image_size(config: Config) -> int:
+    """The side in pixels of a resolved config."""
+    assert config.data.image_size is not None
+    return config.data.image_size
+
+
 def resolve(config: Config) -> Config:
     """Fill what depends on the weights, and the freeze schedule that follows from them."""
     model, data = pretrained.resolve_weights(config.model, config.data)
-    backbone.check_image_size(model.backbone, data.image_size)
+    backbone.check_image_size(model.backbone, image_size(replace(config, data=data)))
     freeze = config.freeze
     if freeze.unfreeze is None:
         freeze = replace(freeze, unfreeze="scratch" if model.weights == "none" else 10)
@@ -53,7 +59,7 @@ def build(config: Config, metadata: Mapping[str, Any]) -> Any:
 
 
 def load_weights(config: Config, model: Any) -> None:
-    pretrained.load_backbone_weights(model, config.model, config.data.image_size)
+    pretrained.load_backbone_weights(model, config.model, image_size(config))
 
 
 def describe(config: Config, model: Any, metadata: Mapping[str, Any]) -> str:
@@ -83,12 +89,12 @@ def update_size(config: Config) -> int:
 
 def train_batches(config: Config, source: ImageSource, epoch: int, first_step: int) -> tf.data.Dataset:
     return image_pipeline.train_batches(
-        source, image_size=config.data.image_size, augment=config.augment, seed=config.train.seed, epoch=epoch,
+        source, image_size=image_size(config), augment=config.augment, seed=config.train.seed, epoch=epoch,
         first_step=first_step, batch_size=update_size(config))
 
 
 def eval_batches(config: Config, source: ImageSource) -> tf.data.Dataset:
-    return image_pipeline.eval_batches(source, image_size=config.data.image_size, batch_size=EVAL_BATCH_SIZE)
+    return image_pipeline.eval_batches(source, image_size=image_size(config), batch_size=EVAL_BATCH_SIZE)
 
 
 def weights_of_classes(config: Config, metadata: Mapping[str, Any]) -> np.ndarray | None:
@@ -124,7 +130,7 @@ def format_outputs(names: Sequence[str], probabilities: np.ndarray, metadata: Ma
 
 
 def hand_on(config: Config, model: Any, metadata: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    description = pretrained.backbone_description(config.model, config.data.image_size, metadata)
+    description = pretrained.backbone_description(config.model, image_size(config), metadata)
     return backbone.extract_backbone(model), description
 
 

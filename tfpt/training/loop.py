@@ -63,16 +63,9 @@ class LoopState:
     phase_digests: list[str] = field(default_factory=list)
     callbacks: list[dict[str, Any]] = field(default_factory=list)
     stopped_early: bool = False
-
-
-@dataclass
-class WallClock:
-    """Seconds by what they were spent on, of this process."""
-
-    trace: float = 0.0
-    train: float = 0.0
-    validation: float = 0.0
-    examples: int = 0
+    wall_seconds: dict[str, float] = field(default_factory=lambda: {"trace": 0.0, "train": 0.0, "validation": 0.0})
+    timed_examples: int = 0
+    """Training examples in ``wall_seconds["train"]``; traced calls count under ``trace``."""
 
 
 class Loop:
@@ -81,12 +74,12 @@ class Loop:
     def __init__(self, job: Job, state: LoopState | None = None, best_weights: Sequence[np.ndarray] = ()):
         self.job, self.state = job, state or LoopState()
         self.best_weights = list(best_weights)
-        self.wall_seconds = WallClock()
-        self._phase: Phase | None = None
+        self._entered: Phase | None = None
         self._train_call: Any = None
         self._eval_call: Any = None
         self._step_seconds: dict[str, float] = {}
         self._saved_at = time.monotonic()
+        self._seconds_before = sum(self.state.wall_seconds.values())
         self._callbacks = callback_list(
             job.model, job.callbacks, early_stopping=job.config.train.early_stopping,
             from_epoch=job.phases[-1].from_epoch, tensorboard=TensorBoardScalars(job.tensorboard, self._schedule_point),
@@ -116,10 +109,13 @@ class Loop:
         self._callbacks.on_train_end()
         return state
 
+    def _phase(self) -> Phase:
+        epoch = self.state.epoch
+        return next(phase for phase in self.job.phases if phase.from_epoch <= epoch <= phase.to_epoch)
+
     def _enter_phase(self) -> None:
-        job, state = self.job, self.state
-        phase = next(phase for phase in job.phases if phase.from_epoch <= state.epoch <= phase.to_epoch)
-        if phase is self._phase:
+        job, state, phase = self.job, self.state, self._phase()
+        if phase is self._entered:
             return
         layers = apply_phase(job.model, job.units, phase)
         if state.epoch == phase.from_epoch and state.step == 0:
@@ -137,7 +133,7 @@ class Loop:
         self._train_call = many_steps(job.task.train_step(context))
         self._eval_call = self._eval_call or many_steps(job.task.eval_step(context))
         self._step_seconds.pop("train", None)
-        self._phase = phase
+        self._entered = phase
 
     def _train_epoch(self) -> dict[str, float]:
         job, state = self.job, self.state
@@ -171,15 +167,12 @@ class Loop:
         examples = float(totals["examples"]) - before  # waits for the result
         seconds = time.monotonic() - began
         if step_seconds is None:
-            self.wall_seconds.trace += seconds
+            self.state.wall_seconds["trace"] += seconds
             self._step_seconds[kind] = CALL_SECONDS / 4  # the first call traced: try a few steps before measuring
             return totals, count
         self._step_seconds[kind] = seconds / count
-        if kind == "train":
-            self.wall_seconds.train += seconds
-            self.wall_seconds.examples += int(examples)
-        else:
-            self.wall_seconds.validation += seconds
+        self.state.wall_seconds[kind] += seconds
+        self.state.timed_examples += int(examples) if kind == "train" else 0
         return totals, count
 
     def _validate(self) -> dict[str, float]:
@@ -200,8 +193,8 @@ class Loop:
                      epoch_seconds: float) -> None:
         job, state = self.job, self.state
         examples_per_second = state.totals["examples"] / max(train_seconds, 1e-9)
-        phase_number = job.phases.index(self._phase) + 1
-        state.history.append({"epoch": state.epoch, "phase": phase_number, **training,
+        phase = self._phase()
+        state.history.append({"epoch": state.epoch, "phase": job.phases.index(phase) + 1, **training,
                               **{f"validation_{name}": value for name, value in validation.items()}})
         is_best = self._keep_best(validation)
         self._write_history()
@@ -211,7 +204,7 @@ class Loop:
         self._callbacks.on_epoch_end(state.epoch - 1, {**training, "learning_rate": rate,
                                                        **{f"val_{name}": value for name, value in validation.items()}})
         state.stopped_early = bool(job.model.stop_training) and state.epoch < job.config.train.epochs
-        if state.stopped_early or state.epoch == self._phase.to_epoch:
+        if state.stopped_early or state.epoch == phase.to_epoch:
             check_trainability(job.model, state.phase_digests)
         state.epoch, state.step, state.totals = state.epoch + 1, 0, {}
         self.save()
@@ -235,6 +228,10 @@ class Loop:
         if time.monotonic() - self._saved_at > self.job.config.train.checkpoint_seconds:
             self.save()
 
+    def own_seconds(self) -> float:
+        """Of ``state.wall_seconds``, those of this process."""
+        return sum(self.state.wall_seconds.values()) - self._seconds_before
+
     def save(self) -> None:
         """Write a checkpoint of this moment."""
         self.state.callbacks = callback_state(self._callbacks)
@@ -256,7 +253,7 @@ class Loop:
                 "finished epoch is intact.")
 
     def _schedule_point(self) -> dict[str, float]:
-        phase = self._phase
+        phase = self._phase()
         rate = present_rate(next(iter(self.job.optimizers.values()))[0])
         parameters = sum(math.prod(variable.shape) for variable in self.job.model.trainable_variables)
         return {"learning_rate/head": rate * phase.head_rate,

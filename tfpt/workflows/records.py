@@ -50,13 +50,17 @@ def _record_end(run: Run, status: str, why: str | None) -> None:
 
 
 def finish_record(run: Run, loop: Loop, scores: Mapping[str, Any], wall_seconds: Mapping[str, float]) -> None:
-    """The final run.json: metrics of the best model, and where the time of this process went."""
-    clock = loop.wall_seconds
-    best = loop.state.best or {}
-    seconds = {"total": wall_seconds["total"], "data": wall_seconds["data"], "trace": clock.trace,
-               "train": clock.train, "evaluate": clock.validation + wall_seconds["evaluate"]}
+    """The final run.json: metrics of the best model, and where the time went, that of resumed processes included.
+
+    ``wall_seconds`` holds this process's ``data``, ``test`` and ``total``.
+    """
+    best, spent = loop.state.best or {}, loop.state.wall_seconds
+    earlier_seconds = sum(spent.values()) - loop.own_seconds()
+    seconds = {"total": wall_seconds["total"] + earlier_seconds, "data": wall_seconds["data"], "trace": spent["trace"],
+               "train": spent["train"], "evaluate": spent["validation"] + wall_seconds["test"]}
+    speed = loop.state.timed_examples / spent["train"] if spent["train"] else None
     run.update_manifest(
         status="finished", why=None, best_epoch=best.get("epoch"),
         metrics={"validation": best.get("validation"), "test": {name: scores[name] for name in HEADLINE}},
         wall_seconds={name: round(value, 2) for name, value in seconds.items()},
-        examples_per_second=round(clock.examples / clock.train, 1) if clock.train else None)
+        examples_per_second=None if speed is None else round(speed, 1))

@@ -55,7 +55,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
         tested = time.monotonic()
         model = write_model(run, task, config, splits, loop)
         scores = test_model(run, task, config, splits, model)
-        finish_record(run, loop, scores, {"data": data_seconds, "evaluate": time.monotonic() - tested,
+        finish_record(run, loop, scores, {"data": data_seconds, "test": time.monotonic() - tested,
                                           "total": time.monotonic() - began})
     return run
 
