@@ -67,9 +67,13 @@ def test_what_the_page_shows_runs(page, folder, keras_home):
         assert "Traceback" not in done.stderr
 
 
-def test_ci_runs_the_installation_that_the_readme_shows():
+def test_readme_begins_with_the_two_lines_that_ci_carries_out():
+    first, second = blocks(REPOSITORY / "README.md", "sh")[:2]
     script = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
-    assert "install --quiet -e '.[dev]'" in script and "finetune-image --unfreeze 10" in script
+    for line, parts in ((first, ["install .", "finetune-image --unfreeze 10"]), (second, ["-e '.[dev]'", "pytest"])):
+        assert line.count("\n") == 1 and line.startswith("python3 -m venv .venv && .venv/bin/pip install")
+        for part in parts:
+            assert part in line and part in script.replace("--quiet --no-deps --force-reinstall ", ""), part
 
 
 def test_links_between_pages_lead_somewhere():

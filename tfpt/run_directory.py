@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,11 @@ class Run:
                            f"A run without it can't be resumed or evaluated; start a new one.") from error
 
     def started(self) -> float:
-        """When the run began, in seconds since 1970: its config is written once, first."""
-        for path in (self.config_file, self.manifest_file, self.path):
-            with contextlib.suppress(OSError):
-                return path.stat().st_mtime
+        """When the run began, in seconds since 1970, also after it was resumed."""
+        with contextlib.suppress(RunError, KeyError, TypeError, ValueError):
+            return datetime.fromisoformat(self.manifest()["began"]).timestamp()
+        with contextlib.suppress(OSError):
+            return self.path.stat().st_mtime
         return 0.0
 
 
@@ -229,14 +231,28 @@ def _take_lock(descriptor: int, run: Run) -> None:
                        f"Wait for it, stop it, or choose another directory with --run-dir.") from None
 
 
-def _chosen_run(path: Path) -> Run:
-    run = Run(path)
+def refuse_taken(run_dir: str | Path) -> None:
+    """RunError if ``run_dir`` holds a run already, so that a new one may not be written there."""
+    taken = next((file for file in _own_files(Run(Path(run_dir))) if os.path.lexists(file)), None)
+    if taken is not None:
+        raise RunError(f"There is another run in the directory {run_dir} ({taken.name}). Choose a new directory "
+                       f"with --run-dir, or continue that run with --resume.")
+
+
+def make_folder(path: Path) -> Path:
+    """``path``, made with its parents; RunError if it can't be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        taken = next((file for file in _own_files(run) if os.path.lexists(file)), None)
-        if taken is not None:
-            raise RunError(f"There is another run in the directory {path} ({taken.name}). Choose a new directory "
-                           f"with --run-dir, or continue that run with --resume.")
+    except OSError as error:
+        raise not_writable(path, error) from error
+    return path
+
+
+def _chosen_run(path: Path) -> Run:
+    run = Run(path)
+    refuse_taken(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
         # Only trying tells on every file system whether files can be made here.
         probe = path / f".probe.{os.getpid()}.tmp"
         probe.touch()

@@ -17,6 +17,9 @@ from typing import Any
 
 from tfpt import __version__
 
+STEP_LOOP = "tf.range in a tf.function"
+"""How training/steps.py runs its steps: another form of the same loop gives other last bits."""
+
 REPORTED_PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "scikit-learn", "tensorboard", "keras-tuner",
                      "tensorflow-datasets")
 
@@ -65,7 +68,8 @@ def environment() -> dict[str, Any]:
         "numpy": numpy.__version__,
         "intra_op_threads": _intra_op_threads(tf.config.threading.get_intra_op_parallelism_threads()),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") not in ("0", "false", "False"),
-        "op_determinism": True,
+        "op_determinism": True,  # configure() switches it on, and TensorFlow has no public way to ask
+        "step_loop": STEP_LOOP,
         "devices": devices(),
     }
 

@@ -76,7 +76,8 @@ class Task:
     """One kind of model and data, wired from plain functions; docs/contributing.md shows how to add one.
 
     A step maps a batch to *totals*: scalar float64 tensors, named in ``totals``, that are summed over an epoch's
-    batches; ``examples`` is one of them. ``metrics`` makes the epoch's numbers of them.
+    batches; ``examples`` is one of them. ``metrics`` makes the epoch's numbers of them. ``report`` and ``predict``
+    take (config, model, source, metadata).
     """
 
     name: str
@@ -97,6 +98,8 @@ class Task:
     train_step: Callable[[StepContext], Step]
     eval_step: Callable[[StepContext], Step]
     metrics: Callable[[Mapping[str, float]], dict[str, float]]
-    report: Callable[[Any, Any, Mapping[str, Any]], dict[str, Any]]
-    format_outputs: Callable[[Sequence[str], Any, Mapping[str, Any], int], Iterator[dict[str, Any]]]
+    rank: Callable[[Any, Mapping[str, float]], list[float]]  # validation metrics -> what is higher for a better model
+    headline: tuple[str, ...]  # those of the report's scores that run.json and the summary show
+    report: Callable[[Any, Any, Any, Mapping[str, Any]], dict[str, Any]]
+    predict: Callable[[Any, Any, Any, Mapping[str, Any], int], Iterator[dict[str, Any]]]
     hand_on: Callable[[Any, Any, Mapping[str, Any]], tuple[Any, dict[str, Any]]]

@@ -13,14 +13,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 300
 
 
-def command(task: str, run_dir: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "tests.conformance.train_process", task, str(run_dir), *arguments]
+def command(task: str, run_dir: Path, *arguments: str, recipe: str = "tiny") -> list[str]:
+    return [sys.executable, "-m", "tests.conformance.train_process", task, recipe, str(run_dir), *arguments]
 
 
-def finish(task: str, run_dir: Path, *arguments: str) -> str:
+def finish(task: str, run_dir: Path, *arguments: str, recipe: str = "tiny") -> str:
     """Train to the end; returns what it printed on stdout."""
-    done = subprocess.run(command(task, run_dir, *arguments), cwd=REPOSITORY, capture_output=True, text=True,
-                          timeout=DEADLINE_SECONDS)
+    done = subprocess.run(command(task, run_dir, *arguments, recipe=recipe), cwd=REPOSITORY, capture_output=True,
+                          text=True, timeout=DEADLINE_SECONDS)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -1,4 +1,4 @@
-"""Trains a task's tiny recipe in a process of its own: ``python -m tests.conformance.train_process TASK RUN_DIR …``.
+"""Trains a task in a process of its own: ``python -m tests.conformance.train_process TASK RECIPE RUN_DIR …``.
 
 Further arguments are ``--resume`` and ``name=value`` assignments. Prints the manifest's test metrics.
 """
@@ -13,8 +13,8 @@ if __name__ == "__main__":
     runtime.quiet_tensorflow()
     from tfpt.workflows.train import train
 
-    task, run_dir, *rest = sys.argv[1:]
-    finished = train(task, recipe=f"{task}/tiny", run_dir=run_dir, resume="--resume" in rest,
+    task, recipe, run_dir, *rest = sys.argv[1:]
+    finished = train(task, recipe=f"{task}/{recipe}", run_dir=run_dir, resume="--resume" in rest,
                      tensorboard_root=os.path.join(run_dir, "..", "tensorboard"),
                      assignments=[item for item in rest if item != "--resume"])
     assert finished is not None

@@ -30,7 +30,6 @@ def test_a_kernel_that_float16_cannot_hold(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(not bundled.ASSET.exists(), reason="made by tfpt pretrain-image")
 def test_the_bundled_file_is_whole():
     assert all(np.isfinite(value).all() for value in bundled.bundled_arrays().values())
     assert {"backbone": "MobileNetV2", "alpha": 0.35, "image_size": 96}.items() <= bundled.bundled_description().items()

@@ -6,6 +6,7 @@ import keras
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tfpt.errors import RunError
 from tfpt.training.callbacks import TensorBoardScalars, callback_list, callback_state, restore_callback_state
 
 
@@ -20,7 +21,7 @@ def made_list(tmp_path, users=(), early_stopping=2, from_epoch=1):
     callbacks = callback_list(model(), users, early_stopping=early_stopping, from_epoch=from_epoch,
                               tensorboard=tensorboard, epochs=9, steps=3)
     callbacks.on_train_begin()
-    restore_callback_state(callbacks, [])
+    callbacks.fresh = restore_callback_state(callbacks, [])
     return callbacks
 
 
@@ -34,12 +35,26 @@ def test_patience_survives_a_restart(tmp_path):
     callbacks = made_list(tmp_path)
     for epoch, loss in enumerate([1.0, 0.5, 0.6]):
         callbacks.on_epoch_end(epoch, {"val_loss": loss})
-    kept = json.loads(json.dumps(callback_state(callbacks)))
+    kept = json.loads(json.dumps(callback_state(callbacks, callbacks.fresh)))
     again = made_list(tmp_path)
     restore_callback_state(again, kept)
     assert not again.callbacks[0].model.stop_training
     again.on_epoch_end(3, {"val_loss": 0.6})
     assert again.callbacks[0].model.stop_training
+
+
+def test_settings_are_those_of_the_new_command_only_state_is_kept(tmp_path):
+    callbacks = made_list(tmp_path, early_stopping=2)
+    callbacks.on_epoch_end(0, {"val_loss": 1.0})
+    again = made_list(tmp_path, early_stopping=7)
+    restore_callback_state(again, callback_state(callbacks, callbacks.fresh))
+    assert (again.callbacks[0].patience, again.callbacks[0].best) == (7, 1.0)
+
+
+def test_other_callbacks_than_the_run_had_are_refused(tmp_path):
+    kept = callback_state((made := made_list(tmp_path, [keras.callbacks.LambdaCallback()])), made.fresh)
+    with pytest.raises(RunError, match="EarlyStopping, LambdaCallback, TensorBoardScalars"):
+        restore_callback_state(made_list(tmp_path), kept)
 
 
 def test_patience_is_not_counted_before_the_last_phase(tmp_path):
@@ -56,7 +71,7 @@ def test_a_plateau_halves_the_rate_with_a_state_kept_over_the_restart(tmp_path):
     for epoch, loss in enumerate([1.0, 1.0]):
         callbacks.on_epoch_end(epoch, {"val_loss": loss})
     again = made()
-    restore_callback_state(again, json.loads(json.dumps(callback_state(callbacks))))
+    restore_callback_state(again, json.loads(json.dumps(callback_state(callbacks, callbacks.fresh))))
     again.on_epoch_end(2, {"val_loss": 1.0})
     assert float(again.callbacks[0].model.optimizer.learning_rate) == pytest.approx(0.5)
 

@@ -1,6 +1,7 @@
 """The training workflow: what is refused leaves nothing behind, what is asked for happens."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -39,6 +40,8 @@ def nothing_written(folder):
     ({"freeze.unfreeze": 154}, "0 to 153"),
     ({"freeze.unfreeze": "block_99"}, "Did you mean"),
     ({"freeze.head_epochs": 2}, "never be reached"),
+    ({"freeze.phases": [{"from_epoch": 1}]}, "give one of them"),
+    ({"train.seed": 2 ** 32}, "at most"),
     ({"data.image_size": 31}, "32"),
     ({"model.alpha": -1.0}, "above 0"),
     ({"model.backbone": "MobileNetV9"}, "MobileNetV2"),
@@ -70,6 +73,12 @@ def test_a_place_that_is_not_writable_is_refused_before_training(tmp_path):
     with pytest.raises(RunError):
         small_train(tmp_path, run_dir=str(tmp_path / "file" / "run"))
     assert nothing_written(tmp_path)
+
+
+def test_a_tensorboard_folder_that_is_not_writable_is_refused_before_training(tmp_path):
+    (tmp_path / "tensorboard").write_text("")
+    with pytest.raises(RunError, match="tensorboard"):
+        small_train(tmp_path)
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, capsys):
@@ -116,11 +125,34 @@ def test_resume_refuses_changed_data_and_another_thread_count(finished, tmp_path
     for changes, words in [({"fingerprints": {"data": "0" * 64}}, "data has changed"),
                            ({"environment": {**manifest["environment"], "intra_op_threads": 99}}, "intra_op_threads")]:
         run.update_manifest(**changes)
-        try:
-            with pytest.raises(UsageError, match=words):
-                train(TASK, run_dir=str(run.path), resume=True, quiet=True)
-        finally:
-            run.update_manifest(**manifest)
+        changed = run.manifest_file.read_bytes()
+        with pytest.raises(UsageError, match=words):
+            train(TASK, run_dir=str(run.path), resume=True, quiet=True)
+        assert run.manifest_file.read_bytes() == changed, "a refused resume must leave the run as it was"
+        run.update_manifest(**manifest)
+
+
+def test_resume_refuses_fewer_epochs_and_other_callbacks(finished):
+    _, run = finished
+    with pytest.raises(UsageError, match="may be raised, not lowered to 1"):
+        train(TASK, settings={"train.epochs": 1}, run_dir=str(run.path), resume=True, quiet=True)
+    with pytest.raises(UsageError, match="callbacks"):
+        train(TASK, settings={"train.epochs": 3}, run_dir=str(run.path), resume=True, quiet=True,
+              callbacks=[keras.callbacks.LambdaCallback()], tensorboard_root=str(run.path / "tensorboard"))
+
+
+def test_resume_needs_neither_the_weights_nor_the_folder_it_began_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = small_train(tmp_path)
+    class_folders(tmp_path / "photos", {"one": 6, "two": 6})
+    began = small_train(tmp_path, settings={"data.path": "photos", "data.train_per_class": 4,
+                                            "model.weights": source.name, "data.validation": 0.2, "data.test": 0.2})
+    shutil.rmtree(source.path)
+    monkeypatch.chdir("/")
+    again = train(TASK, settings={"train.epochs": 3}, run_dir=str(began.path), resume=True, quiet=True,
+                  tensorboard_root=str(tmp_path / "tensorboard"))
+    assert len(again.metrics_file.read_text().splitlines()) == 3
+    assert again.started() == pytest.approx(began.started(), abs=1e-3)
 
 
 def test_resume_trains_longer_with_the_users_callbacks(tmp_path):
@@ -161,8 +193,9 @@ def test_a_weight_that_moves_though_it_is_frozen_fails_the_check(tmp_path):
     assert caught.value.exit_code == 4
 
 
-def test_mixed_precision_trains_and_leaves_a_float32_model(tmp_path):
-    run = small_train(tmp_path, settings={"train.precision": "mixed_bfloat16"})
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_leaves_a_float32_model(tmp_path, precision):
+    run = small_train(tmp_path, settings={"train.precision": precision})
     model = keras.saving.load_model(run.model_file)
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
     assert model(np.zeros((1, 32, 32, 3), "float32")).dtype == "float32"

@@ -12,8 +12,8 @@ from tfpt.run_directory import find_run
 
 @click.command("evaluate")
 @click.argument("run")
-@click.option("--data", metavar="PATH", help="Evaluate on all images of these data instead of the run's own test "
-                                             "images (data.path).")
+@click.option("--data", metavar="PATH", help="Evaluate on these data instead of the run's own test images "
+                                             "(data.path): on their test part if they have one, else on all.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(run: str, data: str | None, as_json: bool) -> None:
     """Measure a run's model on its test images, or on others.
@@ -33,7 +33,7 @@ def command(run: str, data: str | None, as_json: bool) -> None:
     left_out = report.get("left_out") or []
     if left_out:
         names = ", ".join(f"{item['path']} ({item['why']})" for item in left_out[:3])
-        say(f"{len(left_out)} left out, as they can't be read: {names}{' …' if len(left_out) > 3 else ''}")
+        say(f"{len(left_out)} left out: {names}{' …' if len(left_out) > 3 else ''}")
     if as_json:
         click.echo(json.dumps(report))
     else:

@@ -77,4 +77,5 @@ class TrainConfig:
         None, "stop after this many epochs without a better validation loss, counted in the last phase", minimum=1)
     best_metric: Literal["loss", "accuracy"] = setting("accuracy", "validation metric by which the best model is kept")
     checkpoint_seconds: float = setting(60.0, "save at least this often within an epoch", above=0)
-    seed: int = setting(0, "the seed of splits, order, augmentation, initial weights and dropout", minimum=0)
+    seed: int = setting(0, "the seed of splits, order, augmentation, initial weights and dropout", minimum=0,
+                        maximum=2 ** 32 - 1)

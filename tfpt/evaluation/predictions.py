@@ -10,16 +10,17 @@ import tensorflow as tf
 def probability_batches(model: keras.Model, batches: tf.data.Dataset) -> Iterator[np.ndarray]:
     """Outputs of ``model`` in inference mode, float32 ``[batch, classes]``, one array per batch as it comes.
 
-    ``batches`` yields mappings with ``"image"``, ``[batch, side, side, 3]``.
+    ``batches`` yields mappings with the model's one input ``[batch, …]`` under any name, and maybe ``"label"``.
     """
-    image = tf.TensorSpec(model.inputs[0].shape, batches.element_spec["image"].dtype)
+    name = next(key for key in batches.element_spec if key != "label")
+    inputs = tf.TensorSpec(model.inputs[0].shape, batches.element_spec[name].dtype)
 
-    @tf.function(input_signature=[image])
-    def infer(images: tf.Tensor) -> tf.Tensor:
-        return tf.cast(model(tf.cast(images, tf.float32), training=False), tf.float32)
+    @tf.function(input_signature=[inputs])
+    def infer(values: tf.Tensor) -> tf.Tensor:
+        return tf.cast(model(tf.cast(values, tf.float32), training=False), tf.float32)
 
     for batch in batches:
-        yield infer(batch["image"]).numpy()
+        yield infer(batch[name]).numpy()
 
 
 def predict_probabilities(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Image classification: a pretrained backbone with a new head, on folders, CSV or idx files of images."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from tfpt.config.image_classification import ImageClassificationConfig
 from tfpt.data import image_pipeline, image_splits
 from tfpt.data.source import ImageSource
 from tfpt.evaluation.classification import classification_scores
+from tfpt.evaluation.predictions import predict_probabilities, probability_batches
 from tfpt.models import backbone, classifier, pretrained
 from tfpt.task import LeftOut, Splits, Step, StepContext, Task, Unit
 from tfpt.training.losses import class_weights, cross_entropy
@@ -32,10 +34,12 @@ def resolve(config: Config) -> Config:
     model, data = pretrained.resolve_weights(config.model, config.data)
     backbone.check_image_size(model.backbone, image_size(replace(config, data=data)))
     freeze = config.freeze
-    if freeze.unfreeze is None:
+    if freeze.unfreeze is None and freeze.phases is None:
         freeze = replace(freeze, unfreeze="scratch" if model.weights == "none" else 10)
     if freeze.head_epochs is None:
         freeze = replace(freeze, head_epochs=min(round(0.3 * config.train.epochs), config.train.epochs - 1))
+    if os.path.exists(data.path):  # a run is found and resumed from any folder
+        data = replace(data, path=os.path.abspath(data.path))
     return replace(config, model=model, data=data, freeze=freeze)
 
 
@@ -116,17 +120,25 @@ def metrics(totals: Mapping[str, float]) -> dict[str, float]:
     return {"loss": totals["loss"] / totals["examples"], "accuracy": totals["correct"] / totals["examples"]}
 
 
-def report(probabilities: np.ndarray, labels: np.ndarray, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return classification_scores(probabilities, labels, metadata["class_names"])
+def rank(config: Config, validation: Mapping[str, float]) -> list[float]:
+    """Higher accuracy, the lower loss breaking a tie; or lower loss alone, as ``train.best_metric`` says."""
+    return [*([validation["accuracy"]] if config.train.best_metric == "accuracy" else []), -validation["loss"]]
 
 
-def format_outputs(names: Sequence[str], probabilities: np.ndarray, metadata: Mapping[str, Any],
-                   top: int) -> Iterator[dict[str, Any]]:
-    """A line per input: its best label, and the ``top`` best with their scores."""
-    for name, row in zip(names, probabilities):
-        best = np.argsort(-row, kind="stable")[:top]
-        scores = [{"label": metadata["class_names"][index], "score": float(row[index])} for index in best]
-        yield {"input": name, "label": scores[0]["label"], "score": scores[0]["score"], "top": scores}
+def report(config: Config, model: Any, source: ImageSource, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    probabilities = predict_probabilities(model, eval_batches(config, source))
+    return classification_scores(probabilities, source.labels, metadata["class_names"])
+
+
+def predict(config: Config, model: Any, source: ImageSource, metadata: Mapping[str, Any],
+            top: int) -> Iterator[dict[str, Any]]:
+    """A line per image, batch by batch: its best label, and the ``top`` best with their scores."""
+    names = iter(source.names)
+    for probabilities in probability_batches(model, eval_batches(config, source)) if len(source) else ():
+        for row in probabilities:
+            best = np.argsort(-row, kind="stable")[:top]
+            scores = [{"label": metadata["class_names"][index], "score": float(row[index])} for index in best]
+            yield {"input": next(names), "label": scores[0]["label"], "score": scores[0]["score"], "top": scores}
 
 
 def hand_on(config: Config, model: Any, metadata: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -139,4 +151,5 @@ TASK = Task(
     resolve=resolve, sources=sources, labelled=labelled, read_inputs=read_inputs, build=build,
     load_weights=load_weights, describe=describe, units=units, optimizers=optimizers, train_batches=train_batches,
     eval_batches=eval_batches, totals=("examples", "loss", "correct"), train_step=train_step, eval_step=eval_step,
-    metrics=metrics, report=report, format_outputs=format_outputs, hand_on=hand_on)
+    metrics=metrics, rank=rank, headline=("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class"), report=report,
+    predict=predict, hand_on=hand_on)

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfpt.errors import RunError
+
 STATE_TYPES = (bool, int, float, str, type(None), np.generic)
 
 
@@ -60,21 +62,40 @@ def callback_list(model: keras.Model, users: Sequence[keras.callbacks.Callback],
                                         verbose=0)
 
 
-def callback_state(callbacks: keras.callbacks.CallbackList) -> list[dict[str, Any]]:
-    """The plain attributes of each callback (bests, counters), JSON-able: Keras itself forgets them on resume."""
+def callback_state(callbacks: keras.callbacks.CallbackList, fresh: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The plain attributes of each callback that differ from ``fresh``, JSON-able: bests, counters.
+
+    Keras itself forgets them on resume.
+    """
     return [{"class": type(callback).__name__,
-             "attributes": {name: value.item() if isinstance(value, np.generic) else value
-                            for name, value in vars(callback).items() if isinstance(value, STATE_TYPES)}}
-            for callback in callbacks.callbacks]
+             "attributes": {name: value for name, value in _plain_attributes(callback).items()
+                            if name not in before or before[name] != value}}
+            for callback, before in zip(callbacks.callbacks, fresh, strict=True)]
 
 
-def restore_callback_state(callbacks: keras.callbacks.CallbackList, states: Sequence[Mapping[str, Any]]) -> None:
-    """Undo ``callback_state``, after ``on_train_begin`` has reset everything. Callbacks of other classes are left."""
+def restore_callback_state(callbacks: keras.callbacks.CallbackList,
+                           states: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Undo ``callback_state``, after ``on_train_begin`` has reset everything; returns the ``fresh`` attributes.
+
+    Raises:
+        RunError: the run had other callbacks.
+    """
+    now = [type(callback).__name__ for callback in callbacks.callbacks]
+    then = [state["class"] for state in states]
+    if states and now != then:
+        raise RunError(f"The run was trained with the callbacks {', '.join(then)}, and is resumed with "
+                       f"{', '.join(now)}: it would not go on as it was. Pass the same callbacks in the same order.")
     for callback in callbacks.callbacks:
         _settle_monitor(callback)
+    fresh = [_plain_attributes(callback) for callback in callbacks.callbacks]
     for callback, state in zip(callbacks.callbacks, states):
-        if type(callback).__name__ == state["class"]:
-            vars(callback).update(state["attributes"])
+        vars(callback).update(state["attributes"])
+    return fresh
+
+
+def _plain_attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    return {name: value.item() if isinstance(value, np.generic) else value
+            for name, value in vars(callback).items() if isinstance(value, STATE_TYPES)}
 
 
 def _settle_monitor(callback: keras.callbacks.Callback) -> None:

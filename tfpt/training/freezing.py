@@ -54,6 +54,9 @@ def _phase_configs(freeze: FreezeConfig, epochs: int) -> tuple[PhaseConfig, ...]
     if freeze.phases is not None:
         if not freeze.phases:
             raise ConfigError("freeze.phases is empty: give at least one phase, or null.")
+        if freeze.unfreeze is not None:
+            raise ConfigError(f"freeze.phases and freeze.unfreeze: {freeze.unfreeze} both say what trains; give one of "
+                              "them (--set freeze.phases=null takes a recipe's phases away).")
         return freeze.phases
     if freeze.unfreeze is None or freeze.head_epochs is None:
         raise ValueError("freeze.unfreeze and freeze.head_epochs have to be resolved before phases are planned")
@@ -147,10 +150,11 @@ def weight_digests(model: keras.Model) -> list[str]:
     return [hashlib.sha256(np.ascontiguousarray(weight.numpy()).tobytes()).hexdigest() for weight in model.weights]
 
 
-def check_trainability(model: keras.Model, digests_before: Sequence[str]) -> None:
+def check_trainability(model: keras.Model, digests_before: Sequence[str], updated: bool = True) -> None:
     """What is frozen must not have moved since ``digests_before``, and every trainable weight must have.
 
-    Moving statistics of a BatchNormalization that trains are neither.
+    Moving statistics of a BatchNormalization that trains are neither. Without ``updated`` (loss scaling skipped
+    every update) nothing need have moved.
 
     Raises:
         CheckFailed: names the weights.
@@ -159,7 +163,7 @@ def check_trainability(model: keras.Model, digests_before: Sequence[str]) -> Non
     statistics = {id(variable) for layer in model.layers if layer.trainable for variable in layer.weights} - trainable
     moved, stuck = [], []
     for weight, before, after in zip(model.weights, digests_before, weight_digests(model), strict=True):
-        if id(weight) in trainable and before == after:
+        if updated and id(weight) in trainable and before == after:
             stuck.append(weight.path)
         elif id(weight) not in trainable | statistics and before != after:
             moved.append(weight.path)

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfpt.atomic_files import atomic_write_text
 from tfpt.errors import Interrupted, TrainingFailed
 from tfpt.task import Splits, StepContext, Task, Unit
 from tfpt.training import checkpoint
@@ -61,6 +62,7 @@ class LoopState:
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Any] | None = None
     phase_digests: list[str] = field(default_factory=list)
+    phase_updates: int = 0
     callbacks: list[dict[str, Any]] = field(default_factory=list)
     stopped_early: bool = False
     wall_seconds: dict[str, float] = field(default_factory=lambda: {"trace": 0.0, "train": 0.0, "validation": 0.0})
@@ -79,6 +81,8 @@ class Loop:
         self._eval_call: Any = None
         self._step_seconds: dict[str, float] = {}
         self._saved_at = time.monotonic()
+        self._first_rate = 0.0
+        self._fresh_callbacks: list[dict[str, Any]] = []
         self._seconds_before = sum(self.state.wall_seconds.values())
         self._callbacks = callback_list(
             job.model, job.callbacks, early_stopping=job.config.train.early_stopping,
@@ -97,7 +101,7 @@ class Loop:
         self.job.model.stop_training = False
         self._write_history()
         self._callbacks.on_train_begin()
-        restore_callback_state(self._callbacks, state.callbacks)
+        self._fresh_callbacks = restore_callback_state(self._callbacks, state.callbacks)
         while state.epoch <= self.job.config.train.epochs and not state.stopped_early:
             self._enter_phase()
             self._callbacks.on_epoch_begin(state.epoch - 1)
@@ -119,7 +123,7 @@ class Loop:
             return
         layers = apply_phase(job.model, job.units, phase)
         if state.epoch == phase.from_epoch and state.step == 0:
-            state.phase_digests = weight_digests(job.model)
+            state.phase_digests, state.phase_updates = weight_digests(job.model), self._updates()
         multipliers = rate_multipliers(job.model, job.units, phase, job.config.freeze.rate_decay)
         trains = {id(variable) for variable in job.model.trainable_variables}
         for optimizer, _ in job.optimizers.values():
@@ -140,9 +144,10 @@ class Loop:
         iterator = iter(job.task.train_batches(job.config, job.splits.train, state.epoch, state.step))
         totals = zero_totals(job.task.totals)
         totals.update({name: tf.constant(value, tf.float64) for name, value in state.totals.items()})
+        self._first_rate = present_rate(self._first_optimizer())
         job.screen.begin_bar(f"epoch {state.epoch:>2}", job.steps_per_epoch, state.step)
         try:
-            while state.step < job.steps_per_epoch:
+            while state.step < job.steps_per_epoch and not job.model.stop_training:
                 self._callbacks.on_train_batch_begin(state.step)
                 totals, count = self._timed_call("train", self._train_call, iterator, totals,
                                                  job.steps_per_epoch - state.step)
@@ -163,7 +168,12 @@ class Loop:
         count = 1 if step_seconds is None else min(left_steps, max(1, int(CALL_SECONDS / max(step_seconds, 1e-6))))
         began = time.monotonic()
         before = float(totals["examples"])
-        totals = call(iterator, tf.constant(count), totals)
+        try:
+            totals = call(iterator, tf.constant(count), totals)
+        except tf.errors.ResourceExhaustedError as problem:
+            raise TrainingFailed(f"Out of memory in epoch {self.state.epoch} at step {self.state.step}. Lower "
+                                 "--batch-size and raise train.accumulation_steps by the same factor, which keeps the "
+                                 "size of an update; or lower --image-size.") from problem
         examples = float(totals["examples"]) - before  # waits for the result
         seconds = time.monotonic() - began
         if step_seconds is None:
@@ -200,31 +210,34 @@ class Loop:
         self._write_history()
         job.screen.line(f"epoch {state.epoch:>2}",
                         epoch_text(training, validation, is_best, examples_per_second, epoch_seconds))
-        rate = present_rate(next(iter(job.optimizers.values()))[0])
-        self._callbacks.on_epoch_end(state.epoch - 1, {**training, "learning_rate": rate,
+        self._callbacks.on_epoch_end(state.epoch - 1, {**training, "learning_rate": self._first_rate,
                                                        **{f"val_{name}": value for name, value in validation.items()}})
         state.stopped_early = bool(job.model.stop_training) and state.epoch < job.config.train.epochs
         if state.stopped_early or state.epoch == phase.to_epoch:
-            check_trainability(job.model, state.phase_digests)
+            check_trainability(job.model, state.phase_digests, updated=self._updates() > state.phase_updates)
         state.epoch, state.step, state.totals = state.epoch + 1, 0, {}
         self.save()
 
     def _keep_best(self, validation: Mapping[str, float]) -> bool:
-        """Higher accuracy (the lower loss breaks a tie), or lower loss, as ``train.best_metric`` says."""
-        accuracy = validation["accuracy"] if self.job.config.train.best_metric == "accuracy" else 0.0
-        value = [accuracy, -validation["loss"]]
+        value = self.job.task.rank(self.job.config, validation)
         is_best = self.state.best is None or value > self.state.best["value"]
         if is_best:
             self.state.best = {"epoch": self.state.epoch, "value": value, "validation": dict(validation)}
             self.best_weights = [weight.numpy() for weight in self.job.model.weights]
         return is_best
 
-    def _answer_signal_or_save(self) -> None:
+    def answer_signal(self, saved: bool = True) -> None:
+        """Stop if a signal came. Raises Interrupted, after saving unless all is ``saved``."""
         number = self.job.stop_signal()
         if number is not None:
-            self.save()
+            if not saved:
+                self.save()
             raise Interrupted(f"Stopped by signal {number} in epoch {self.state.epoch} after step {self.state.step}. "
-                              "The state is saved; the same command with --resume goes on from here.", 128 + number)
+                              f"The state is saved; --resume --run-dir {self.job.checkpoints.parent} goes on from "
+                              "here.", 128 + number)
+
+    def _answer_signal_or_save(self) -> None:
+        self.answer_signal(saved=False)
         if time.monotonic() - self._saved_at > self.job.config.train.checkpoint_seconds:
             self.save()
 
@@ -234,7 +247,7 @@ class Loop:
 
     def save(self) -> None:
         """Write a checkpoint of this moment."""
-        self.state.callbacks = callback_state(self._callbacks)
+        self.state.callbacks = callback_state(self._callbacks, self._fresh_callbacks)
         variables = all_variables(self.job)
         snapshot = checkpoint.Snapshot(dataclasses.asdict(self.state), [variable.numpy() for variable in variables],
                                        self.best_weights)
@@ -243,7 +256,7 @@ class Loop:
 
     def _write_history(self) -> None:
         lines = "".join(json.dumps(line) + "\n" for line in self.state.history)
-        self.job.metrics_file.write_text(lines, encoding="utf-8")
+        atomic_write_text(self.job.metrics_file, lines)
 
     def _check_finite(self, metrics: Mapping[str, float]) -> None:
         if not math.isfinite(metrics["loss"]):
@@ -253,12 +266,21 @@ class Loop:
                 "finished epoch is intact.")
 
     def _schedule_point(self) -> dict[str, float]:
-        phase = self._phase()
-        rate = present_rate(next(iter(self.job.optimizers.values()))[0])
+        """The rates with which the epoch began, by group, and how many parameters train."""
+        phase, decay = self._phase(), self.job.config.freeze.rate_decay
+        backbone = self._first_rate * phase.backbone_rate if phase.unfrozen else 0.0
+        point = {"learning_rate/head": self._first_rate * phase.head_rate, "learning_rate/backbone": backbone}
+        if decay != 1:
+            point["learning_rate/deepest_unit"] = backbone * decay ** max(phase.unfrozen - 1, 0)
         parameters = sum(math.prod(variable.shape) for variable in self.job.model.trainable_variables)
-        return {"learning_rate/head": rate * phase.head_rate,
-                "learning_rate/backbone": rate * phase.backbone_rate if phase.unfrozen else 0.0,
-                "trainable_parameters": float(parameters)}
+        return {**point, "trainable_parameters": float(parameters)}
+
+    def _first_optimizer(self) -> keras.optimizers.Optimizer:
+        return next(iter(self.job.optimizers.values()))[0]
+
+    def _updates(self) -> int:
+        """Updates that were applied; loss scaling skips those with infinite gradients."""
+        return sum(int(optimizer.iterations) for optimizer, _ in self.job.optimizers.values())
 
 
 def all_variables(job: Job) -> list[Any]:

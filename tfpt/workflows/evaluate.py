@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ def evaluate(run: str | Path | Run, *, data: str | None = None) -> dict[str, Any
     """
     runtime.quiet_tensorflow()
     from tfpt.evaluation.inference import load_model
-    from tfpt.evaluation.predictions import predict_probabilities
 
     run = run if isinstance(run, Run) else find_run(run)
     manifest = run.manifest()
@@ -40,11 +40,15 @@ def evaluate(run: str | Path | Run, *, data: str | None = None) -> dict[str, Any
     config: Any = load_config(task.config_class, recipe=run.config_file)
     runtime.configure(manifest.get("seed", 0), "float32")
     model = load_model(run)
-    metadata = manifest["metadata"]
     source, left_out = _source(task, config, manifest, data)
-    probabilities = predict_probabilities(model, task.eval_batches(config, source))
+    return score(run, task, config, model, source, manifest["metadata"], data, left_out)
+
+
+def score(run: Run, task: Task, config: Any, model: Any, source: Any, metadata: Mapping[str, Any],
+          data: str | None = None, left_out: Sequence[LeftOut] = ()) -> dict[str, Any]:
+    """The task's scores of ``model`` on ``source``, written under the run's evaluation/ and returned."""
     report = {"run": str(run.path), "task": task.name, "data": data or TEST,
-              **task.report(probabilities, source.labels, metadata),
+              **task.report(config, model, source, metadata),
               "left_out": [{"path": item.path, "why": item.why} for item in left_out]}
     return write_report(run, TEST if data is None else _file_name(data), report)
 

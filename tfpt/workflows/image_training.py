@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfpt.config.image_classification import PRETRAIN_SETTINGS
+from tfpt.errors import UsageError
 from tfpt.run_directory import Run
 from tfpt.workflows.train import train
 
@@ -37,7 +38,16 @@ def finetune_image(data: str | None = None, *, weights: str | None = None, unfre
     return run
 
 
-def pretrain_image(data: str | None = None, **arguments: Any) -> Run:
-    """Train a classifier from scratch, for its backbone; takes what ``finetune_image`` takes but the freezing."""
-    settings = {**PRETRAIN_SETTINGS, **(arguments.pop("settings", None) or {})}
-    return finetune_image(data, settings=settings, **arguments)
+def pretrain_image(data: str | None = None, *, settings: Mapping[str, Any] | None = None, **arguments: Any) -> Run:
+    """Train a classifier from random weights, for its backbone: everything trains from the first epoch.
+
+    Takes what ``finetune_image`` takes, but for ``weights`` and ``unfreeze``.
+
+    Raises:
+        UsageError: one of those two was given.
+    """
+    for name in ("weights", "unfreeze"):
+        if name in arguments:
+            raise UsageError(f"pretrain_image takes no {name}: it trains everything from random weights. "
+                             "finetune_image does.")
+    return finetune_image(data, settings={**PRETRAIN_SETTINGS, **(settings or {})}, **arguments)

@@ -25,12 +25,11 @@ class Plan:
 
 
 def make_plan(task: Task, config: Any, splits: Splits) -> Plan:
-    """Build the model with its weights, lay the phases over the epochs, build the optimizers."""
+    """Build the model with random weights, lay the phases over the epochs, build the optimizers."""
     keras.utils.set_random_seed(config.train.seed)  # whatever drew random numbers before must not shift the weights
     model = task.build(config, splits.metadata)
     units = task.units(model)
     phases = plan_phases(config.freeze, config.train.epochs, units)
-    task.load_weights(config, model)
     steps_per_epoch = int(task.train_batches(config, splits.train, 1, 0).cardinality())
     optimizers = task.optimizers(config, model, ever_trainable(model, units, phases), steps_per_epoch)
     first_optimizer = next(iter(optimizers.values()))[0]

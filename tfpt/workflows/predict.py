@@ -9,7 +9,7 @@ from tfpt.config.loading import load_config
 from tfpt.errors import UsageError
 from tfpt.registry import get_task
 from tfpt.run_directory import Run, find_run
-from tfpt.task import LeftOut, Task
+from tfpt.task import LeftOut
 
 
 def predict(run: str | Path | Run, inputs: str | Path | Sequence[str | Path], *,
@@ -45,18 +45,10 @@ def predict(run: str | Path | Run, inputs: str | Path | Sequence[str | Path], *,
     runtime.configure(manifest.get("seed", 0), "float32")
     model = load_model(run)
     source, left_out = task.read_inputs(config, manifest["metadata"], [str(path) for path in inputs])
-    return _stream(task, config, model, source, left_out, manifest["metadata"], top)
+    return _answers(task.predict(config, model, source, manifest["metadata"], top), left_out)
 
 
-def _stream(task: Task, config: Any, model: Any, source: Any, left_out: list[LeftOut], metadata: dict[str, Any],
-            top: int) -> Iterator[dict[str, Any]]:
-    from tfpt.evaluation.predictions import probability_batches
-
-    done = 0
-    if len(source):
-        for probabilities in probability_batches(model, task.eval_batches(config, source)):
-            names = source.names[done:done + len(probabilities)]
-            yield from task.format_outputs(names, probabilities, metadata, top)
-            done += len(probabilities)
+def _answers(predictions: Iterator[dict[str, Any]], left_out: list[LeftOut]) -> Iterator[dict[str, Any]]:
+    yield from predictions
     for item in left_out:
         yield {"input": item.path, "error": item.why}

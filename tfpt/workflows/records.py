@@ -15,20 +15,20 @@ from tfpt.task import Splits, Task
 from tfpt.training.loop import Loop
 from tfpt.workflows.plan import Plan, phase_records
 
-HEADLINE = ("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class")
-
 
 def begin_record(run: Run, task: Task, config: Any, splits: Splits, plan: Plan) -> None:
     """Write config.yaml and the first run.json; on resume they are brought up to date."""
-    atomic_write_text(run.config_file, to_yaml(config))
+    now = datetime.now(timezone.utc).isoformat()
     counts = {part: len(getattr(splits, part)) for part in ("train", "validation", "test")}
     run.update_manifest(
-        run=str(run.path), task=task.name, status="running", began=datetime.now(timezone.utc).isoformat("T", "seconds"),
+        run=str(run.path), task=task.name, status="running", why=None,
+        began=run.manifest().get("began", now) if run.manifest_file.exists() else now,
         epochs=config.train.epochs, phases=phase_records(plan), seed=config.train.seed,
         data={"path": config.data.path, "summary": splits.summary, **counts,
               "left_out": [asdict(item) for item in splits.left_out]},
         metadata=dict(splits.metadata), fingerprints={"data": splits.fingerprint},
         environment=runtime.environment(), versions=runtime.versions())
+    atomic_write_text(run.config_file, to_yaml(config))
 
 
 @contextmanager
@@ -49,8 +49,9 @@ def _record_end(run: Run, status: str, why: str | None) -> None:
         run.update_manifest(status=status, why=why)
 
 
-def finish_record(run: Run, loop: Loop, scores: Mapping[str, Any], wall_seconds: Mapping[str, float]) -> None:
-    """The final run.json: metrics of the best model, and where the time went, that of resumed processes included.
+def finish_record(run: Run, task: Task, loop: Loop, scores: Mapping[str, Any],
+                  wall_seconds: Mapping[str, float]) -> None:
+    """The final run.json: metrics of the best model, and where the time went, earlier processes included.
 
     ``wall_seconds`` holds this process's ``data``, ``test`` and ``total``.
     """
@@ -61,6 +62,6 @@ def finish_record(run: Run, loop: Loop, scores: Mapping[str, Any], wall_seconds:
     speed = loop.state.timed_examples / spent["train"] if spent["train"] else None
     run.update_manifest(
         status="finished", why=None, best_epoch=best.get("epoch"),
-        metrics={"validation": best.get("validation"), "test": {name: scores[name] for name in HEADLINE}},
+        metrics={"validation": best.get("validation"), "test": {name: scores[name] for name in task.headline}},
         wall_seconds={name: round(value, 2) for name, value in seconds.items()},
         examples_per_second=None if speed is None else round(speed, 1))

@@ -1,5 +1,6 @@
 """What ``--resume`` accepts: the same config (more epochs apart), data and machine settings, and a whole checkpoint."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -41,15 +42,25 @@ def settle_config(task: Task, earlier: Run | None, recipe: str | None, settings:
         names_data = settings.get("data.path") is not None or any(a.startswith("data.path=") for a in assignments)
         chosen = recipe or (None if names_data else task.demo_recipe)
         return task.resolve(load_config(task.config_class, recipe=chosen, settings=settings, assignments=assignments))
-    stored = load_config(task.config_class, recipe=earlier.config_file)
-    wanted = task.resolve(load_config(task.config_class, base=stored, recipe=recipe, settings=settings,
-                                      assignments=assignments))
-    differences = [difference for difference in config_difference(stored, wanted) if difference[0] not in MAY_DIFFER]
-    if differences:
-        shown = "; ".join(f"{name}: {old} in the run, {new} now" for name, old, new in differences)
+    stored: Any = load_config(task.config_class, recipe=earlier.config_file)
+    wanted = load_config(task.config_class, base=stored, recipe=recipe, settings=_absolute(settings),
+                         assignments=assignments)
+    changes = {name: (old, new) for name, old, new in config_difference(stored, wanted) if new is not None}
+    refused = {name: change for name, change in changes.items() if name not in MAY_DIFFER}
+    if refused:
+        shown = "; ".join(f"{name}: {old} in the run, {new} now" for name, (old, new) in refused.items())
         raise ConfigError(f"{earlier.path} can't be resumed with another config: {shown}. Leave these out, or start a "
                           "new run. (--epochs may be raised.)")
-    return wanted
+    if wanted.train.epochs < stored.train.epochs:
+        raise ConfigError(f"{earlier.path} was to train {stored.train.epochs} epochs; on resume --epochs may be "
+                          f"raised, not lowered to {wanted.train.epochs}.")
+    return load_config(task.config_class, base=stored, settings={name: new for name, (_, new) in changes.items()})
+
+
+def _absolute(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A data path as the stored config has it."""
+    path = settings.get("data.path")
+    return {**settings, **({"data.path": os.path.abspath(path)} if path and os.path.exists(path) else {})}
 
 
 def continue_loop(run: Run, job: Job) -> Loop:
@@ -57,7 +68,7 @@ def continue_loop(run: Run, job: Job) -> Loop:
 
     Raises:
         DataError: the data is not what the run was trained on.
-        RunError: another machine setting that changes bits, more epochs done than asked for, a foreign checkpoint.
+        RunError: another machine setting that changes bits, other callbacks, or a foreign checkpoint.
         CheckFailed: no checkpoint is whole.
     """
     _check_data(run, job)
@@ -65,13 +76,12 @@ def continue_loop(run: Run, job: Job) -> Loop:
     found = checkpoint.load_newest(run.checkpoints, checkpoint.describe(all_variables(job)))
     if found is None:
         job.screen.line("resume", f"{run.path} had no checkpoint yet: from the beginning")
+        job.task.load_weights(job.config, job.model)
         return Loop(job)
     snapshot, problems = found
     for problem in problems:
         job.screen.line("resume", f"{problem}; an older one is used")
     state, epochs = snapshot.state, job.config.train.epochs
-    if state["epoch"] > epochs + 1:
-        raise RunError(f"{run.path} has done {state['epoch'] - 1} epochs, more than the {epochs} asked for.")
     if state["epoch"] > epochs:
         job.screen.line("resume", f"{run.path} has done its {epochs} epochs; --epochs {2 * epochs} would train longer")
     elif state["step"]:

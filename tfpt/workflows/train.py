@@ -7,14 +7,15 @@ from typing import Any
 
 from tfpt import runtime
 from tfpt.registry import get_task
-from tfpt.run_directory import Run, lock_run, new_run
+from tfpt.run_directory import Run, lock_run, make_folder, new_run, refuse_taken
 from tfpt.task import Splits
 from tfpt.training.loop import Job, Loop
 from tfpt.training.screen import Screen
+from tfpt.workflows.evaluate import score
 from tfpt.workflows.plan import make_plan, show_plan
 from tfpt.workflows.records import begin_record, finish_record, status_record
 from tfpt.workflows.resume import continue_loop, run_to_resume, settle_config
-from tfpt.workflows.results import test_model, write_model
+from tfpt.workflows.results import write_model
 
 SHOWN_LEFT_OUT = 5
 
@@ -35,28 +36,36 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
     began = time.monotonic()
     task, screen = get_task(task_name), Screen(quiet=quiet)
     earlier = run_to_resume(task, run_dir, runs_root) if resume else None
+    if run_dir and not resume:
+        refuse_taken(run_dir)
     config = settle_config(task, earlier, recipe, settings or {}, assignments)
     runtime.configure(config.train.seed, config.train.precision)
+    screen.line("reading", config.data.path)
     splits = task.sources(config)
     _tell_left_out(screen, splits)
     plan = make_plan(task, config, splits)
     show_plan(screen, task, config, splits, plan, tensorboard_root)
     if dry_run:
         return None
+    if earlier is None:
+        task.load_weights(config, plan.model)
     run = earlier or new_run(_run_name(config.data.path), runs_root, run_dir)
+    tensorboard = make_folder(Path(tensorboard_root) / run.name)
     data_seconds = time.monotonic() - began
-    with lock_run(run), runtime.StopSignals() as signals, status_record(run):
+    with lock_run(run), runtime.StopSignals() as signals:
         job = Job(task, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
-                  run.checkpoints, run.metrics_file, Path(tensorboard_root) / run.name, callbacks, screen,
-                  lambda: signals.received)
+                  run.checkpoints, run.metrics_file, tensorboard, callbacks, screen, lambda: signals.received)
         loop = continue_loop(run, job) if earlier else Loop(job)
-        begin_record(run, task, config, splits, plan)
-        loop.run()
-        tested = time.monotonic()
-        model = write_model(run, task, config, splits, loop)
-        scores = test_model(run, task, config, splits, model)
-        finish_record(run, loop, scores, {"data": data_seconds, "test": time.monotonic() - tested,
-                                          "total": time.monotonic() - began})
+        with status_record(run):
+            begin_record(run, task, config, splits, plan)
+            loop.run()
+            loop.answer_signal()
+            tested = time.monotonic()
+            model = write_model(run, task, config, splits, loop)
+            loop.answer_signal()
+            scores = score(run, task, config, model, splits.test, splits.metadata)
+            finish_record(run, task, loop, scores, {"data": data_seconds, "test": time.monotonic() - tested,
+                                                    "total": time.monotonic() - began})
     return run
 
 

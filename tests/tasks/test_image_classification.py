@@ -1,0 +1,50 @@
+"""What the task's page decides: the freeze schedule that follows from the weights, the ranking of epochs."""
+
+from dataclasses import replace
+
+import pytest
+
+from tfpt.config.loading import from_dict
+from tfpt.errors import ConfigError
+from tfpt.tasks.image_classification import TASK, image_size, rank, resolve
+
+
+def config(**sections):
+    return from_dict(TASK.config_class, sections, "a test")
+
+
+@pytest.mark.parametrize("weights, epochs, expected", [
+    ("none", 10, ("scratch", 3)), ("bundled", 10, (10, 3)), ("bundled", 1, (10, 0)), ("bundled", 20, (10, 6))])
+def test_what_is_unfrozen_follows_from_the_weights(weights, epochs, expected):
+    freeze = resolve(config(model={"weights": weights}, train={"epochs": epochs})).freeze
+    assert (freeze.unfreeze, freeze.head_epochs) == expected
+
+
+def test_what_is_given_is_kept():
+    freeze = resolve(config(model={"weights": "none"}, freeze={"unfreeze": 5, "head_epochs": 1})).freeze
+    assert (freeze.unfreeze, freeze.head_epochs) == (5, 1)
+    assert resolve(config(freeze={"phases": [{"from_epoch": 1}]})).freeze.unfreeze is None
+
+
+def test_bundled_digits_bring_the_bundled_weights_and_their_size():
+    resolved = resolve(config())
+    assert (resolved.model.weights, resolved.model.alpha, image_size(resolved)) == ("bundled", 0.35, 96)
+
+
+def test_a_data_path_is_made_absolute_so_that_the_run_is_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    assert resolve(config(data={"path": "photos"}, model={"weights": "none"})).data.path == str(tmp_path / "photos")
+
+
+def test_too_small_an_image_is_refused():
+    with pytest.raises(ConfigError, match="32"):
+        resolve(config(data={"image_size": 31}))
+
+
+def test_accuracy_ranks_and_loss_breaks_the_tie():
+    by_accuracy = config()
+    assert rank(by_accuracy, {"accuracy": 0.9, "loss": 0.5}) > rank(by_accuracy, {"accuracy": 0.8, "loss": 0.1})
+    assert rank(by_accuracy, {"accuracy": 0.9, "loss": 0.4}) > rank(by_accuracy, {"accuracy": 0.9, "loss": 0.5})
+    by_loss = replace(by_accuracy, train=replace(by_accuracy.train, best_metric="loss"))
+    assert rank(by_loss, {"accuracy": 0.8, "loss": 0.1}) > rank(by_loss, {"accuracy": 0.9, "loss": 0.5})

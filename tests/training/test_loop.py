@@ -1,0 +1,117 @@
+"""The loop in one process: interrupted anywhere it goes on to the same bits; it stops and fails as it should."""
+
+import json
+import signal
+from dataclasses import replace
+
+import keras
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.training.small_jobs import CONFIG, SMALL_TASK, small_job
+from tfpt.errors import Interrupted, TrainingFailed
+from tfpt.training import checkpoint, loop
+from tfpt.training.loop import Loop, all_variables, restore
+
+
+def bits(job):
+    return [variable.numpy().tobytes() for variable in all_variables(job)]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    job = small_job(folder)
+    finished = Loop(job)
+    finished.run()
+    return bits(job), [weight.tobytes() for weight in finished.best_weights], (folder / "metrics.jsonl").read_text()
+
+
+class StopAfter:
+    """A signal that arrives when the loop has asked ``questions`` times."""
+
+    def __init__(self, questions):
+        self.left = questions
+
+    def __call__(self):
+        self.left -= 1
+        return signal.SIGTERM if self.left < 0 else None
+
+
+@settings(max_examples=6, deadline=None)
+@given(stops=st.lists(st.integers(0, 12), min_size=1, max_size=3))
+def test_interrupted_anywhere_it_ends_with_the_same_bits(whole, tmp_path_factory, stops):
+    folder = tmp_path_factory.mktemp("stopped")
+    loop_call_seconds, loop.CALL_SECONDS = loop.CALL_SECONDS, 1e-6  # one step a call, so that any step can be the last
+    try:
+        for questions in stops:
+            job = small_job(folder, stop_signal=StopAfter(questions))
+            found = checkpoint.load_newest(folder / "checkpoints", checkpoint.describe(all_variables(job)))
+            with pytest.raises(Interrupted) as caught:
+                (restore(job, found[0]) if found else Loop(job)).run()
+            assert caught.value.exit_code == 143
+    finally:
+        loop.CALL_SECONDS = loop_call_seconds
+    job = small_job(folder)
+    last = restore(job, checkpoint.load_newest(folder / "checkpoints", checkpoint.describe(all_variables(job)))[0])
+    last.run()
+    best = [weight.tobytes() for weight in last.best_weights]
+    assert (bits(job), best, (folder / "metrics.jsonl").read_text()) == whole
+
+
+def test_a_line_per_epoch_without_timings(whole):
+    lines = [json.loads(line) for line in whole[2].splitlines()]
+    assert [(line["epoch"], line["phase"]) for line in lines] == [(1, 1), (2, 2), (3, 2)]
+    assert set(lines[0]) == {"epoch", "phase", "loss", "accuracy", "validation_loss", "validation_accuracy"}
+
+
+def test_a_callback_that_stops_within_an_epoch_is_obeyed_at_once(tmp_path):
+    stop = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: setattr(stop.model, "stop_training", True))
+    job = small_job(tmp_path, callbacks=[stop])
+    state = Loop(job).run()
+    assert state.stopped_early and len(state.history) == 1 and int(job.optimizers["only"][0].iterations) == 1
+
+
+def test_early_stopping_waits_in_the_last_phase(tmp_path):
+    config = replace(CONFIG, train=replace(CONFIG.train, epochs=8, early_stopping=1),
+                     optimizer=replace(CONFIG.optimizer, learning_rate=1e-7, schedule="constant"))
+    worse = replace(SMALL_TASK, metrics=lambda totals: {"loss": next(losses), "accuracy": 0.5})
+    losses = iter(range(1, 10 ** 6))
+    state = Loop(small_job(tmp_path, config, task=worse)).run()
+    assert state.stopped_early and len(state.history) == 3  # one of the head, two of the last phase
+
+
+def test_out_of_memory_is_a_failed_training_with_advice(tmp_path):
+    def train_step(context):
+        def step(batch):
+            raise tf.errors.ResourceExhaustedError(None, None, "injected")
+        return step
+    with pytest.raises(TrainingFailed, match="--batch-size") as caught:
+        Loop(small_job(tmp_path, task=replace(SMALL_TASK, train_step=train_step))).run()
+    assert caught.value.exit_code == 3
+
+
+def test_optimizer_state_survives_the_freeze_boundary(tmp_path):
+    seen = []
+    watch = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(
+        [slot.numpy().copy() for slot in job.optimizers["only"][0].variables]))
+    job = small_job(tmp_path, callbacks=[watch])
+    Loop(job).run()
+    paths = [slot.path for slot in job.optimizers["only"][0].variables]
+    momentum = next(index for index, path in enumerate(paths) if "head_output_kernel_momentum" in path)
+    assert abs(seen[1][momentum]).max() > 0 and len(seen[1]) == len(seen[2])
+
+
+def test_the_schedule_point_falls_with_depth_and_counts_parameters(tmp_path):
+    config = replace(CONFIG, freeze=replace(CONFIG.freeze, rate_decay=0.5))
+    points = []
+    job = small_job(tmp_path, config)
+    running = Loop(job)
+    running._callbacks.callbacks[0]._schedule = lambda: points.append(running._schedule_point()) or {}
+    running.run()
+    assert points[0]["learning_rate/backbone"] == 0.0 and points[0]["learning_rate/head"] == pytest.approx(0.001)
+    assert points[1]["learning_rate/deepest_unit"] == pytest.approx(points[1]["learning_rate/backbone"] * 0.5 ** 4)
+    assert points[0]["trainable_parameters"] == 4 * 3 + 3 < points[1]["trainable_parameters"]

@@ -1,0 +1,28 @@
+"""run.json over a training's life, whatever ends it."""
+
+import json
+
+import pytest
+
+from tfpt.errors import Interrupted, TrainingFailed
+from tfpt.run_directory import Run
+from tfpt.workflows.records import status_record
+
+
+@pytest.mark.parametrize("problem, status, why", [
+    (Interrupted("stopped", 143), "interrupted", None), (KeyboardInterrupt(), "interrupted", None),
+    (TrainingFailed("diverged"), "failed", "TrainingFailed: diverged"),
+    (ValueError("odd"), "failed", "ValueError: odd")])
+def test_an_error_is_recorded_and_passed_on(tmp_path, problem, status, why):
+    run = Run(tmp_path)
+    run.update_manifest(status="running")
+    with pytest.raises(type(problem)), status_record(run):
+        raise problem
+    manifest = json.loads(run.manifest_file.read_text())
+    assert (manifest["status"], manifest["why"]) == (status, why)
+
+
+def test_a_failure_before_the_first_record_writes_none(tmp_path):
+    with pytest.raises(ValueError), status_record(Run(tmp_path)):
+        raise ValueError("early")
+    assert not Run(tmp_path).manifest_file.exists()
