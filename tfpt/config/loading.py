@@ -60,11 +60,13 @@ def field_names(config_class: type, prefix: str = "") -> Iterator[str]:
 
 
 def field_help(config_class: type, name: str) -> str:
-    """The one-line help of the field with the dotted name ``name``."""
+    """The one-line help of the field with the dotted name ``name``, with its default unless that is null."""
     *sections, last = name.split(".")
     for section in sections:
         config_class = typing.get_type_hints(config_class)[section]
-    return str(_fields(config_class)[last].metadata["help"])
+    field = _fields(config_class)[last]
+    default = "" if field.default is None else f" (default {field.default})"
+    return f"{field.metadata['help']}{default}"
 
 
 def _apply_recipe(config: T, path: Path) -> T:
