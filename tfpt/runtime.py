@@ -150,7 +150,7 @@ def _stderr_shown_on_failure() -> Iterator[None]:
         os.dup2(kept.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             kept.seek(0)
             os.write(original, kept.read())
             raise

@@ -23,7 +23,7 @@ def test_evaluate_prints_tables_and_names_what_was_left_out(calls, tmp_path):
     result = CliRunner().invoke(evaluate.command, [str(tmp_path), "--data", "new/"])
     assert calls == [(Run(tmp_path), "new/")] and result.exit_code == 0
     assert "macro average" in result.stdout and "left out" not in result.stdout
-    assert result.stderr == ("tfpt: 5 left out, as they can't be read: 0.jpg (is empty), 1.jpg (is empty), "
+    assert result.stderr == ("tfpt: 5 left out: 0.jpg (is empty), 1.jpg (is empty), "
                              "2.jpg (is empty) …\n")
 
 

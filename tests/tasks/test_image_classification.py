@@ -14,7 +14,8 @@ def config(**sections):
 
 
 @pytest.mark.parametrize("weights, epochs, expected", [
-    ("none", 10, ("scratch", 3)), ("bundled", 10, (10, 3)), ("bundled", 1, (10, 0)), ("bundled", 20, (10, 6))])
+    ("none", 10, ("scratch", 3)), ("bundled", 10, (10, 3)), ("bundled", 1, (10, 0)), ("bundled", 2, (10, 1)),
+    ("bundled", 20, (10, 3))])
 def test_what_is_unfrozen_follows_from_the_weights(weights, epochs, expected):
     freeze = resolve(config(model={"weights": weights}, train={"epochs": epochs})).freeze
     assert (freeze.unfreeze, freeze.head_epochs) == expected

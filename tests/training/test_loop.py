@@ -84,6 +84,14 @@ def test_early_stopping_waits_in_the_last_phase(tmp_path):
     assert state.stopped_early and len(state.history) == 3  # one of the head, two of the last phase
 
 
+@pytest.mark.parametrize("validation_only", [False, True])
+def test_a_loss_that_is_not_finite_is_a_failed_training(tmp_path, validation_only):
+    losses = iter([1.0] * 6 * validation_only + [float("nan")] * 100)
+    broken = replace(SMALL_TASK, metrics=lambda totals: {"loss": next(losses), "accuracy": 0.5})
+    with pytest.raises(TrainingFailed, match="diverged"):
+        Loop(small_job(tmp_path, task=broken)).run()
+
+
 def test_out_of_memory_is_a_failed_training_with_advice(tmp_path):
     def train_step(context):
         def step(batch):

@@ -26,3 +26,13 @@ def test_no_bar_without_a_terminal_and_nothing_when_quiet():
 def test_an_epoch_in_one_line():
     text = epoch_text({"loss": 1.2, "accuracy": 0.5}, {"loss": 1.1, "accuracy": 0.6}, True, 1043.4, 2.06)
     assert text == "loss 1.200  acc 0.500   val loss 1.100  acc 0.600 *    1,043 images/s     2.1 s"
+
+
+def test_a_reader_who_left_does_not_stop_the_training():
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+    screen = Screen(Closed())
+    screen.line("epoch  1", "loss 1.0")
+    screen.line("epoch  2", "loss 0.9")
+    assert screen._console.quiet

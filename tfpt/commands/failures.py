@@ -1,5 +1,7 @@
 """The one place where errors become a paragraph on stderr and an exit code."""
 
+import contextlib
+import errno
 import os
 import shutil
 import sys
@@ -22,21 +24,29 @@ def run_group(group: click.Group, arguments: Sequence[str] | None) -> int:
             stream.reconfigure(errors="replace")
     try:
         code = _invoke(group, arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None: closed before we began
+            sys.stdout.flush()
         return code
     except BrokenPipeError:
         # The reader has left (`tfpt runs | head -1`). The interpreter's last flush must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except OSError as error:
+        say(f"the output could not be written: {error.strerror or error}.")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
 
 
 def say(message: str) -> None:
     """Prints ``tfpt: message`` to stderr, wrapped to a terminal's width, in one line otherwise."""
     text = f"tfpt: {' '.join(message.split())}"
+    if sys.stderr is None:
+        return
     if sys.stderr.isatty():
         width = max(40, shutil.get_terminal_size().columns)
         text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
-    click.echo(text, err=True)
+    with contextlib.suppress(OSError):  # nobody can be told; the exit code still tells
+        click.echo(text, err=True)
 
 
 def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
@@ -59,6 +69,12 @@ def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
         return BROKEN_PIPE
     except BrokenPipeError:
         raise
+    except OSError as error:
+        if error.errno == errno.ENOSPC and error.filename is None:  # stdout's disk is full
+            raise
+        _show_traceback_if_asked()
+        say(_bug_paragraph(error))
+        return 1
     except Exception as error:
         _show_traceback_if_asked()
         say(_bug_paragraph(error))

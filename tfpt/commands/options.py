@@ -61,6 +61,8 @@ def run_options(command: Any) -> Any:
         click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
                      help="Set any config field, such as model.head.dropout=0.5; wins over the flags. Repeatable."),
         click.option("--run-dir", metavar="FOLDER", help="Write the run there instead of runs/<name>-<number>."),
+        click.option("--tensorboard-root", metavar="FOLDER", default="tensorboard_logs", show_default=True,
+                     help="Write TensorBoard's events to a folder of the run's name in there."),
         click.option("--resume", is_flag=True, help="Continue the run of --run-dir, or the latest, bit for bit."),
         click.option("--dry-run", is_flag=True, help="Print the plan and stop."),
         click.option("--json", "as_json", is_flag=True, help="Print run.json as the last line instead of a summary."),

@@ -21,8 +21,8 @@ from tfpt.run_directory import find_run
 def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, as_json: bool, as_csv: bool) -> None:
     """Say what a run's model sees in files and folders.
 
-    RUN is a run's folder or its name. Inputs that can't be read are named, the others are answered, and the exit
-    code is then 2.
+    RUN is a run's folder or its name. Files that can't be read are named, the others are answered, and the exit
+    code is then 2; a path that isn't there is an error at once.
 
     \b
     tfpt predict photos-0001 a.jpg b.png holiday/

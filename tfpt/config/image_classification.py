@@ -31,7 +31,7 @@ class ImageDataConfig:
 class HeadConfig:
     """What stands on the pooled backbone, before the softmax."""
 
-    units: tuple[int, ...] = setting((128,), "width of each hidden layer", minimum=1)
+    units: tuple[int, ...] = setting((128,), "width of each hidden layer", minimum=1, maximum=65536)
     activation: Literal["relu", "gelu", "silu", "tanh", "elu", "selu", "linear"] = setting(
         "relu", "activation of the hidden layers")
     dropout: float = setting(0.2, "dropout rate after pooling", minimum=0, below=1)
@@ -44,7 +44,7 @@ class ImageModelConfig:
     """The backbone, its weights and the head on it."""
 
     backbone: str = setting("MobileNetV2", "the backbone's name in keras.applications")
-    alpha: float | None = setting(None, "width multiplier; null: that of the weights, else 1.0", above=0)
+    alpha: float | None = setting(None, "width multiplier; null: that of the weights, else 1.0", above=0, maximum=10)
     weights: str | None = setting(
         None, "imagenet, bundled, none, a run, a .keras or a .weights.h5 file of the backbone; "
               "null: bundled with bundled:digits, else imagenet")

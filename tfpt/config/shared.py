@@ -25,7 +25,8 @@ class FreezeConfig:
         None, "0 (the head alone), N (the last N units), a block's name, all, or scratch (everything from the first "
               "epoch, BatchNormalization included); null: 10 with pretrained weights, scratch without")
     head_epochs: int | None = setting(
-        None, "epochs that train the head alone before unfreezing; null: three in ten of all epochs", minimum=0)
+        None, "epochs that train the head alone before unfreezing; null: three in ten of all epochs, three at most",
+        minimum=0)
     batch_norm: Literal["frozen", "train"] = setting(
         "frozen", "whether BatchNormalization in unfrozen units trains; with scratch it always does")
     batch_norm_momentum: float = setting(
@@ -68,9 +69,10 @@ class LossConfig:
 class TrainConfig:
     """The loop: how long, how much at once, at what precision, from which seed."""
 
-    epochs: int = setting(10, "passes over the training images", minimum=1)
-    batch_size: int = setting(32, "examples per micro-batch", minimum=1)
-    accumulation_steps: int = setting(1, "micro-batches whose gradients are averaged into one update", minimum=1)
+    epochs: int = setting(10, "passes over the training images", minimum=1, maximum=1_000_000)
+    batch_size: int = setting(32, "examples per micro-batch", minimum=1, maximum=1_000_000)
+    accumulation_steps: int = setting(1, "micro-batches whose gradients are averaged into one update", minimum=1,
+                                      maximum=1_000_000)
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = setting(
         "float32", "Keras dtype policy while training; weights and outputs stay float32")
     early_stopping: int | None = setting(

@@ -96,6 +96,8 @@ def _convert_member(value: Any, member: Any, field: Field, nested: Nested, suffi
     if member is int or member is float:
         return _number(value, member, field, suffix)
     if member is str:
+        if not os.fspath(value):
+            raise Mismatch("text that isn't empty", value, suffix)
         return os.fspath(value)
     if origin is tuple:
         element = typing.get_args(member)[0]

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from tfpt.errors import DataError
+
 
 def cache_directory() -> Path:
     """``$TFPT_CACHE``, else ``$XDG_CACHE_HOME/tfpt``, else ``~/.cache/tfpt``. It may not exist yet."""
@@ -10,4 +12,8 @@ def cache_directory() -> Path:
         return Path(os.environ["TFPT_CACHE"]).expanduser()
     if os.environ.get("XDG_CACHE_HOME"):
         return Path(os.environ["XDG_CACHE_HOME"]).expanduser() / "tfpt"
-    return Path.home() / ".cache" / "tfpt"
+    try:
+        return Path.home() / ".cache" / "tfpt"
+    except RuntimeError as error:
+        raise DataError("No home directory for the cache of converted images: set TFPT_CACHE to a folder that can be "
+                        "written.") from error

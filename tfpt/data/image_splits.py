@@ -38,7 +38,11 @@ def image_splits(data: ImageDataConfig, seed: int) -> Splits:
     if checked.broken and data.on_bad_image == "fail":
         raise DataError(_broken_text(checked.broken, len(listed)))
     source = checked.source
-    parts, copies = assign_parts(source, parts[checked.kept], listing.class_names, fractions, seed)
+    try:
+        parts, copies = assign_parts(source, parts[checked.kept], listing.class_names, fractions, seed)
+    except DataError as error:
+        broken = f" {_broken_text(checked.broken, len(listed), error=False)}" if checked.broken else ""
+        raise DataError(f"{error}{broken}") from error
     if data.train_per_class is not None:
         parts = thin_out(source, parts, data.train_per_class, seed, listing.class_names)
     train, validation, test = (source.subset(np.flatnonzero(parts == part)) for part in range(len(PARTS)))
@@ -133,8 +137,8 @@ def _summary(listing: Listing, parts: Sequence[ImageSource], per_class: int | No
     return f"{text} · {kinds.total():,} left out ({why}; named in run.json)"
 
 
-def _broken_text(broken: Sequence[LeftOut], total: int) -> str:
+def _broken_text(broken: Sequence[LeftOut], total: int, error: bool = True) -> str:
     named = ", ".join(f"{entry.path} ({entry.why})" for entry in broken[:_NAMED])
     more = f" and {len(broken) - _NAMED:,} more" if len(broken) > _NAMED else ""
-    return (f"{len(broken):,} of {total:,} images can't be used: {named}{more}. Mend or remove them, or train without "
-            "them by data.on_bad_image: leave_out.")
+    advice = " Mend or remove them, or train without them by data.on_bad_image: leave_out." if error else ""
+    return f"{len(broken):,} of {total:,} images can't be used: {named}{more}.{advice}"

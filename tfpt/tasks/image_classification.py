@@ -21,6 +21,7 @@ from tfpt.training.steps import classifier_eval_step, classifier_train_step
 
 Config = ImageClassificationConfig
 EVAL_BATCH_SIZE = 64
+MOST_HEAD_EPOCHS = 3
 
 
 def image_size(config: Config) -> int:
@@ -37,7 +38,7 @@ def resolve(config: Config) -> Config:
     if freeze.unfreeze is None and freeze.phases is None:
         freeze = replace(freeze, unfreeze="scratch" if model.weights == "none" else 10)
     if freeze.head_epochs is None:
-        freeze = replace(freeze, head_epochs=min(round(0.3 * config.train.epochs), config.train.epochs - 1))
+        freeze = replace(freeze, head_epochs=min(round(0.3 * config.train.epochs), MOST_HEAD_EPOCHS))
     if os.path.exists(data.path):  # a run is found and resumed from any folder
         data = replace(data, path=os.path.abspath(data.path))
     return replace(config, model=model, data=data, freeze=freeze)

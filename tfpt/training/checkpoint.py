@@ -60,7 +60,7 @@ def save(folder: Path, snapshot: Snapshot, description: Sequence[Mapping[str, An
     except OSError as problem:
         shutil.rmtree(beside, ignore_errors=True)
         raise RunError(f"The checkpoint {place} could not be written: {problem.strerror or problem}. Earlier "
-                       "checkpoints are intact; make room and go on with --resume.") from problem
+                       "ones, if there are any, are intact; make room and go on with --resume.") from problem
     for old in _names(folder)[:-KEPT]:
         shutil.rmtree(folder / old, ignore_errors=True)
     return place

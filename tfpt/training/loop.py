@@ -204,6 +204,7 @@ class Loop:
         job, state = self.job, self.state
         examples_per_second = state.totals["examples"] / max(train_seconds, 1e-9)
         phase = self._phase()
+        self._check_finite(validation)
         state.history.append({"epoch": state.epoch, "phase": job.phases.index(phase) + 1, **training,
                               **{f"validation_{name}": value for name, value in validation.items()}})
         is_best = self._keep_best(validation)

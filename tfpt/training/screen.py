@@ -20,11 +20,17 @@ class Screen:
 
     def line(self, label: str, text: str) -> None:
         """One aligned line: a label of at most nine letters, then the text."""
-        self._console.print(f"{label:<{LABEL_WIDTH}}{text}")
+        self._print(f"{label:<{LABEL_WIDTH}}{text}")
 
     def blank(self) -> None:
         """An empty line between sections."""
-        self._console.print()
+        self._print("")
+
+    def _print(self, text: str) -> None:
+        try:
+            self._console.print(text)
+        except (OSError, SystemExit):  # rich exits on a broken pipe; nobody reading must not stop a training
+            self._console.quiet = True
 
     def begin_bar(self, label: str, total_steps: int, done_steps: int = 0) -> None:
         """Show a bar that ``move_bar`` advances; only on a terminal."""

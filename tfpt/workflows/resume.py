@@ -43,24 +43,25 @@ def settle_config(task: Task, earlier: Run | None, recipe: str | None, settings:
         chosen = recipe or (None if names_data else task.demo_recipe)
         return task.resolve(load_config(task.config_class, recipe=chosen, settings=settings, assignments=assignments))
     stored: Any = load_config(task.config_class, recipe=earlier.config_file)
-    wanted = load_config(task.config_class, base=stored, recipe=recipe, settings=_absolute(settings),
-                         assignments=assignments)
+    wanted = _with_absolute_data(load_config(task.config_class, base=stored, recipe=recipe, settings=settings,
+                                             assignments=assignments))
     changes = {name: (old, new) for name, old, new in config_difference(stored, wanted) if new is not None}
     refused = {name: change for name, change in changes.items() if name not in MAY_DIFFER}
     if refused:
         shown = "; ".join(f"{name}: {old} in the run, {new} now" for name, (old, new) in refused.items())
-        raise ConfigError(f"{earlier.path} can't be resumed with another config: {shown}. Leave these out, or start a "
-                          "new run. (--epochs may be raised.)")
+        raise ConfigError(f"{earlier.path} can't be resumed with another config: {shown}. Leave these out, name "
+                          "another run with --run-dir, or start a new one. (--epochs may be raised.)")
     if wanted.train.epochs < stored.train.epochs:
         raise ConfigError(f"{earlier.path} was to train {stored.train.epochs} epochs; on resume --epochs may be "
                           f"raised, not lowered to {wanted.train.epochs}.")
     return load_config(task.config_class, base=stored, settings={name: new for name, (_, new) in changes.items()})
 
 
-def _absolute(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _with_absolute_data(config: Any) -> Any:
     """A data path as the stored config has it."""
-    path = settings.get("data.path")
-    return {**settings, **({"data.path": os.path.abspath(path)} if path and os.path.exists(path) else {})}
+    if not os.path.exists(config.data.path):
+        return config
+    return replace(config, data=replace(config.data, path=os.path.abspath(config.data.path)))
 
 
 def continue_loop(run: Run, job: Job) -> Loop:

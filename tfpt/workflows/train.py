@@ -1,5 +1,6 @@
 """Train: settle the config, read the data, plan, train, write the model, test it."""
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
         TrainingFailed, CheckFailed, Interrupted: the run directory says so too.
     """
     began = time.monotonic()
-    task, screen = get_task(task_name), Screen(quiet=quiet)
+    task, screen = get_task(task_name), Screen(sys.stdout if dry_run else None, quiet=quiet)
     earlier = run_to_resume(task, run_dir, runs_root) if resume else None
     if run_dir and not resume:
         refuse_taken(run_dir)
@@ -49,6 +50,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
         return None
     if earlier is None:
         task.load_weights(config, plan.model)
+    make_folder(Path(tensorboard_root))
     run = earlier or new_run(_run_name(config.data.path), runs_root, run_dir)
     tensorboard = make_folder(Path(tensorboard_root) / run.name)
     data_seconds = time.monotonic() - began
