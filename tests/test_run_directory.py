@@ -175,3 +175,11 @@ def test_the_manifest_is_plain_json_in_utf8(tmp_path):
     Run(tmp_path).update_manifest(run="fotos-ä")
     assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"run": "fotos-ä"}
     assert "ä" in (tmp_path / "run.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("manifest", [{}, {"task": "image_classification"}, {"task": ["image_classification"]}])
+def test_a_damaged_record_is_named_not_stumbled_over(tmp_path, manifest):
+    run = Run(tmp_path)
+    run.update_manifest(**manifest)
+    with pytest.raises(RunError, match="damaged"):
+        run.training_record()

@@ -36,6 +36,15 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
             beside.unlink()
 
 
+def make_folder(path: Path) -> Path:
+    """``path``, made with its parents; RunError if it can't be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_writable(path, error) from error
+    return path
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` survive a crash of the machine."""
     descriptor = os.open(folder, os.O_RDONLY)

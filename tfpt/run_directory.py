@@ -18,6 +18,7 @@ from tfpt.atomic_files import atomic_write_text, not_writable
 from tfpt.errors import RunError
 
 RUNS_ROOT = "runs"
+TRAINING_RECORD = {"task": str, "metadata": dict, "fingerprints": dict, "environment": dict, "epochs": int}
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,15 @@ class Run:
         if not isinstance(manifest, dict):
             raise RunError(f"Expected a JSON object in {self.manifest_file}, but found a {type(manifest).__name__}. "
                            f"Something other than tfpt wrote it; start a new run.")
+        return manifest
+
+    def training_record(self) -> dict[str, Any]:
+        """The manifest, if it has all that evaluating, predicting and resuming need; else RunError."""
+        manifest = self.manifest()
+        for name, kind in TRAINING_RECORD.items():
+            if not isinstance(manifest.get(name), kind):
+                raise RunError(f"Expected {self.manifest_file} to hold {name}, written by a training, but it does "
+                               f"not: it is damaged, or something else wrote it. Start a new run.")
         return manifest
 
     def update_manifest(self, **changes: Any) -> None:
@@ -237,15 +247,6 @@ def refuse_taken(run_dir: str | Path) -> None:
     if taken is not None:
         raise RunError(f"There is another run in the directory {run_dir} ({taken.name}). Choose a new directory "
                        f"with --run-dir, or continue that run with --resume.")
-
-
-def make_folder(path: Path) -> Path:
-    """``path``, made with its parents; RunError if it can't be."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise not_writable(path, error) from error
-    return path
 
 
 def _chosen_run(path: Path) -> Run:

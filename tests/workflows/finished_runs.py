@@ -38,7 +38,7 @@ def write_run(folder: Path, data: Path) -> Run:
     folder.mkdir(parents=True)
     atomic_write_text(run.config_file, to_yaml(config))
     run.update_manifest(task=task.name, status="finished", seed=SEED, metadata=dict(splits.metadata),
-                        fingerprints={"data": splits.fingerprint})
+                        fingerprints={"data": splits.fingerprint}, environment={}, epochs=config.train.epochs)
     brightness_model().save(run.model_file)
     return run
 

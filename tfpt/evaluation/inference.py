@@ -3,7 +3,7 @@
 import keras
 
 from tfpt.errors import RunError
-from tfpt.run_directory import Run
+from tfpt.run_directory import Run, is_locked
 
 
 def load_model(run: Run) -> keras.Model:
@@ -13,6 +13,9 @@ def load_model(run: Run) -> keras.Model:
     """
     status = run.manifest().get("status")
     resume = f"tfpt finetune-image --resume --run-dir {run.path}"
+    if status != "finished" and is_locked(run):
+        raise RunError(f"The run {run.path} is being trained now, so it has no final model yet. Wait until it is done; "
+                       "tfpt runs shows how it stands.")
     if status != "finished":
         raise RunError(f"The run {run.path} is not finished (its status is {status}), so it has no final model. "
                        f"Finish it with {resume}")

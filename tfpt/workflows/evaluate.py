@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpt import runtime
 from tfpt.atomic_files import atomic_write_text
-from tfpt.config.loading import load_config
 from tfpt.errors import DataError, RunError
-from tfpt.registry import get_task
-from tfpt.run_directory import Run, find_run
+from tfpt.run_directory import Run
 from tfpt.task import LeftOut, Task
+from tfpt.workflows.finished_run import FinishedRun, open_finished
 
 TEST = "test"
 
@@ -31,17 +29,9 @@ def evaluate(run: str | Path | Run, *, data: str | None = None) -> dict[str, Any
         RunError: no such run, or an unfinished one.
         DataError: the data can't be read, or the run's own data changed since it was trained.
     """
-    runtime.quiet_tensorflow()
-    from tfpt.evaluation.inference import load_model
-
-    run = run if isinstance(run, Run) else find_run(run)
-    manifest = run.manifest()
-    task = get_task(manifest["task"])
-    config: Any = load_config(task.config_class, recipe=run.config_file)
-    runtime.configure(manifest.get("seed", 0), "float32")
-    model = load_model(run)
-    source, left_out = _source(task, config, manifest, data)
-    return score(run, task, config, model, source, manifest["metadata"], data, left_out)
+    opened = open_finished(run)
+    source, left_out = _source(opened, data)
+    return score(opened.run, opened.task, opened.config, opened.model, source, opened.metadata, data, left_out)
 
 
 def score(run: Run, task: Task, config: Any, model: Any, source: Any, metadata: Mapping[str, Any],
@@ -73,11 +63,11 @@ def write_report(run: Run, name: str, report: dict[str, Any]) -> dict[str, Any]:
     return {**report, "where": str(file)}
 
 
-def _source(task: Task, config: Any, manifest: dict[str, Any], data: str | None) -> tuple[Any, list[LeftOut]]:
+def _source(opened: FinishedRun, data: str | None) -> tuple[Any, list[LeftOut]]:
     if data is not None:
-        return task.labelled(config, manifest["metadata"], data)
-    splits = task.sources(config)
-    trained_on = manifest["fingerprints"]["data"]
+        return opened.task.labelled(opened.config, opened.metadata, data)
+    splits = opened.task.sources(opened.config)
+    trained_on = opened.record["fingerprints"]["data"]
     if splits.fingerprint != trained_on:
         raise DataError(
             f"The test split of this run can't be had: its data has changed since training (fingerprint "

@@ -4,12 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpt import runtime
-from tfpt.config.loading import load_config
 from tfpt.errors import UsageError
-from tfpt.registry import get_task
-from tfpt.run_directory import Run, find_run
+from tfpt.run_directory import Run
 from tfpt.task import LeftOut
+from tfpt.workflows.finished_run import open_finished
 
 
 def predict(run: str | Path | Run, inputs: str | Path | Sequence[str | Path], *,
@@ -35,17 +33,9 @@ def predict(run: str | Path | Run, inputs: str | Path | Sequence[str | Path], *,
         raise UsageError(f"top is {top}, but at least one label is listed for each input. Use --top 1 or more.")
     if not inputs:
         raise UsageError("There is nothing to predict: name at least one file or folder.")
-    runtime.quiet_tensorflow()
-    from tfpt.evaluation.inference import load_model
-
-    run = run if isinstance(run, Run) else find_run(run)
-    manifest = run.manifest()
-    task = get_task(manifest["task"])
-    config: Any = load_config(task.config_class, recipe=run.config_file)
-    runtime.configure(manifest.get("seed", 0), "float32")
-    model = load_model(run)
-    source, left_out = task.read_inputs(config, manifest["metadata"], [str(path) for path in inputs])
-    return _answers(task.predict(config, model, source, manifest["metadata"], top), left_out)
+    opened = open_finished(run)
+    source, left_out = opened.task.read_inputs(opened.config, opened.metadata, [str(path) for path in inputs])
+    return _answers(opened.task.predict(opened.config, opened.model, source, opened.metadata, top), left_out)
 
 
 def _answers(predictions: Iterator[dict[str, Any]], left_out: list[LeftOut]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from tfpt import runtime
 from tfpt.config.loading import load_config
 from tfpt.config.writing import config_difference
 from tfpt.errors import ConfigError, DataError, RunError
-from tfpt.run_directory import Run, find_run, latest_run
+from tfpt.run_directory import Run, find_run, latest_run, lock_run
 from tfpt.task import Task
 from tfpt.training import checkpoint
 from tfpt.training.loop import Job, Loop, all_variables, restore
@@ -22,13 +22,14 @@ def run_to_resume(task: Task, run_dir: str | None, runs_root: str) -> Run:
     """The run in ``run_dir``, else the newest run of ``task``.
 
     Raises:
-        RunError: there is none, or another task's.
+        RunError: there is none, another task's, or one that another process is writing.
     """
     run = find_run(run_dir, runs_root) if run_dir else latest_run(task.name, runs_root)
-    found = run.manifest()["task"]
+    found = run.training_record()["task"]
     if found != task.name:
         raise RunError(f"{run.path} holds a run of {found}; this command resumes runs of {task.name}.")
-    return run
+    with lock_run(run):  # one that another process is writing is refused now, not after the data is read
+        return run
 
 
 def settle_config(task: Task, earlier: Run | None, recipe: str | None, settings: Mapping[str, Any],
@@ -95,7 +96,7 @@ def continue_loop(run: Run, job: Job) -> Loop:
 
 
 def _check_data(run: Run, job: Job) -> None:
-    before, now = run.manifest()["fingerprints"]["data"], job.splits.fingerprint
+    before, now = run.manifest()["fingerprints"].get("data", ""), job.splits.fingerprint
     if before != now:
         raise DataError(f"The data has changed since {run.path} began: its fingerprint was {before[:12]}… and is "
                         f"{now[:12]}… now. Resuming needs the same images under the same labels; start a new run.")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tfpt import runtime
+from tfpt.atomic_files import make_folder
 from tfpt.registry import get_task
-from tfpt.run_directory import Run, lock_run, make_folder, new_run, refuse_taken
+from tfpt.run_directory import Run, lock_run, new_run, refuse_taken
 from tfpt.task import Splits
 from tfpt.training.loop import Job, Loop
 from tfpt.training.screen import Screen
@@ -52,23 +53,28 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
         task.load_weights(config, plan.model)
     make_folder(Path(tensorboard_root))
     run = earlier or new_run(_run_name(config.data.path), runs_root, run_dir)
-    tensorboard = make_folder(Path(tensorboard_root) / run.name)
     data_seconds = time.monotonic() - began
     with lock_run(run), runtime.StopSignals() as signals:
         job = Job(task, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
-                  run.checkpoints, run.metrics_file, tensorboard, callbacks, screen, lambda: signals.received)
+                  run.checkpoints, run.metrics_file, Path(tensorboard_root) / run.name, callbacks, screen,
+                  lambda: signals.received)
         loop = continue_loop(run, job) if earlier else Loop(job)
         with status_record(run):
             begin_record(run, task, config, splits, plan)
             loop.run()
-            loop.answer_signal()
-            tested = time.monotonic()
-            model = write_model(run, task, config, splits, loop)
-            loop.answer_signal()
-            scores = score(run, task, config, model, splits.test, splits.metadata)
-            finish_record(run, task, loop, scores, {"data": data_seconds, "test": time.monotonic() - tested,
-                                                    "total": time.monotonic() - began})
+            _test_and_record(run, job, loop, began, data_seconds)
     return run
+
+
+def _test_and_record(run: Run, job: Job, loop: Loop, began: float, data_seconds: float) -> None:
+    """Write the best model, test it and close the record. A signal is answered between these."""
+    loop.answer_signal()
+    tested = time.monotonic()
+    model = write_model(run, job.task, job.config, job.splits, loop)
+    loop.answer_signal()
+    scores = score(run, job.task, job.config, model, job.splits.test, job.splits.metadata)
+    now = time.monotonic()
+    finish_record(run, job.task, loop, scores, {"data": data_seconds, "test": now - tested, "total": now - began})
 
 
 def _tell_left_out(screen: Screen, splits: Splits) -> None:

@@ -1,0 +1,42 @@
+"""Opening a finished run: its record, its task, its config and its model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfpt import runtime
+from tfpt.config.loading import load_config
+from tfpt.registry import get_task
+from tfpt.run_directory import Run, find_run
+from tfpt.task import Task
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run whose ``model`` (a keras.Model) is ready for inference in float32."""
+
+    run: Run
+    record: Mapping[str, Any]
+    task: Task
+    config: Any
+    model: Any
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the data told the model builder, such as ``class_names``."""
+        metadata: Mapping[str, Any] = self.record["metadata"]
+        return metadata
+
+
+def open_finished(run: str | Path | Run) -> FinishedRun:
+    """Open a run by itself, its folder or its name. RunError: there is none, or it has no final model."""
+    runtime.quiet_tensorflow()
+    from tfpt.evaluation.inference import load_model
+
+    run = run if isinstance(run, Run) else find_run(run)
+    record = run.training_record()
+    task = get_task(record["task"])
+    config: Any = load_config(task.config_class, recipe=run.config_file)
+    runtime.configure(record.get("seed", 0), "float32")
+    return FinishedRun(run, record, task, config, load_model(run))
