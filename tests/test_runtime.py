@@ -26,6 +26,14 @@ def handlers():
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
+@pytest.fixture(autouse=True)
+def heeded_interrupts():
+    """A test run in the background of a script inherits an ignored SIGINT, which StopSignals rightly leaves ignored."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_is_noted_and_a_second_interrupt_raises(handlers, number):
     with runtime.StopSignals() as signals:
