@@ -15,8 +15,10 @@ def write_fake_imagenet(keras_home: Path, alpha: float, size: int) -> keras.Mode
     """Write a random MobileNetV2 where Keras looks for its ImageNet weights, and return it."""
     model = keras.applications.MobileNetV2(input_shape=(size, size, 3), alpha=alpha, include_top=False, weights=None)
     for weight in model.weights:
-        # away from what a fresh model starts with: BatchNormalization's ones and zeros would hide a layer left out
-        weight.assign(weight + keras.random.uniform(weight.shape, 0.01, 0.1))
+        # BatchNormalization's ones and zeros would hide a layer left out. Kernels are random already, and moving them
+        # all up would saturate every ReLU6, so that nothing could be trained behind them.
+        if len(weight.shape) == 1:
+            weight.assign(weight + keras.random.uniform(weight.shape, 0.01, 0.1))
     folder = keras_home / "models"
     folder.mkdir(parents=True, exist_ok=True)
     name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{size}_no_top.h5"

@@ -1,4 +1,4 @@
-import os
+from datetime import datetime, timezone
 
 from tfpt.run_directory import lock_run, new_run
 from tfpt.workflows.runs import runs_table
@@ -7,8 +7,7 @@ from tfpt.workflows.runs import runs_table
 def make(root, began, **manifest):
     run = new_run("photos", root)
     run.config_file.write_text("data: {path: photos/}\n")
-    run.update_manifest(**manifest)
-    os.utime(run.config_file, (began, began))
+    run.update_manifest(began=datetime.fromtimestamp(began, timezone.utc).isoformat(), **manifest)
     return run
 
 

@@ -72,7 +72,7 @@ def test_a_place_that_is_not_writable_is_refused_before_training(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError):
         small_train(tmp_path, run_dir=str(tmp_path / "file" / "run"))
-    assert nothing_written(tmp_path)
+    assert not (tmp_path / "runs").exists() and not list((tmp_path / "tensorboard").iterdir())
 
 
 def test_a_tensorboard_folder_that_is_not_writable_is_refused_before_training(tmp_path):
@@ -83,7 +83,7 @@ def test_a_tensorboard_folder_that_is_not_writable_is_refused_before_training(tm
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, capsys):
     assert small_train(tmp_path, dry_run=True, quiet=False) is None
-    shown = capsys.readouterr().err
+    shown = capsys.readouterr().out
     assert "epoch 1" in shown and "+ last 10 of 153 layers" in shown and "head 1280 → 16 → 10" in shown
     assert nothing_written(tmp_path)
 

@@ -3,7 +3,8 @@
 import os
 
 from tfpt.data.listing import (
-    ALL, EXTENSIONS_TEXT, ListedImages, Listing, image_files_in, images_below, listed_files, printable, subfolders_of)
+    ALL, EXTENSIONS_TEXT, ListedImages, Listing, image_files_in, images_below, listed_files, printable, title_of,
+    subfolders_of)
 from tfpt.data.natural_sort import natural_sort
 from tfpt.errors import DataError
 from tfpt.task import LeftOut
@@ -22,7 +23,7 @@ def read_folder(folder: str) -> Listing:
     if not part_folders:
         files, left_out = _classes_in(folder)
         class_names = _class_names(folder, files)
-        return Listing(_title(folder), class_names, {ALL: listed_files(files, class_names)}, tuple(left_out))
+        return Listing(title_of(folder), class_names, {ALL: listed_files(files, class_names)}, tuple(left_out))
     return _read_split(folder, part_folders)
 
 
@@ -37,7 +38,7 @@ def _read_split(folder: str, part_folders: dict[str, str]) -> Listing:
     for part, files in files_of.items():
         _require_known(os.path.join(folder, part_folders[part]), files, class_names)
     parts: dict[str, ListedImages] = {part: listed_files(files, class_names) for part, files in files_of.items()}
-    return Listing(_title(folder), class_names, parts, tuple(left_out))
+    return Listing(title_of(folder), class_names, parts, tuple(left_out))
 
 
 def _own_split(folder: str) -> dict[str, str]:
@@ -49,7 +50,7 @@ def _own_split(folder: str) -> dict[str, str]:
     for name in names:
         part = _PART_FOLDERS.get(name)
         if part in part_folders:
-            raise DataError(f"{_title(folder)} has both {part_folders[part]}/ and {name}/, one folder for the {part} "
+            raise DataError(f"{title_of(folder)} has both {part_folders[part]}/ and {name}/, one folder for the {part} "
                             "part was expected. Rename or remove one.")
         if part:
             part_folders[part] = name
@@ -62,9 +63,9 @@ def _classes_in(folder: str) -> tuple[list[tuple[str, str]], list[LeftOut]]:
     loose = image_files_in(folder)
     if not class_folders:
         found = f"images directly in it ({len(loose):,})" if loose else "no folder in it"
-        raise DataError(f"{_title(folder)} has {found}, folders were expected, one per class, with the images in them "
-                        f"(such as {printable(os.path.join(folder, 'cats'))}/). Sort the images into folders, or name "
-                        "their classes in a CSV with the columns path,label.")
+        raise DataError(f"{title_of(folder)} has {found}, folders were expected, one per class, with the images in "
+                        f"them (such as {printable(os.path.join(folder, 'cats'))}/). Sort the images into folders, or "
+                        "name their classes in a CSV with the columns path,label.")
     left_out = [LeftOut(printable(path), "stands in no class folder") for path in loose]
     files: list[tuple[str, str]] = []
     for name in class_folders:
@@ -77,17 +78,13 @@ def _classes_in(folder: str) -> tuple[list[tuple[str, str]], list[LeftOut]]:
 
 def _class_names(folder: str, files: list[tuple[str, str]]) -> tuple[str, ...]:
     if not files:
-        raise DataError(f"no images in the folders of {_title(folder)}; {EXTENSIONS_TEXT} were expected, in one folder "
-                        "per class.")
+        raise DataError(f"no images in the folders of {title_of(folder)}; {EXTENSIONS_TEXT} were expected, in one "
+                        "folder per class.")
     return tuple(natural_sort({class_name for _, class_name in files}))
 
 
 def _require_known(folder: str, files: list[tuple[str, str]], class_names: tuple[str, ...]) -> None:
     unknown = natural_sort({class_name for _, class_name in files} - set(class_names))
     if unknown:
-        raise DataError(f"{_title(folder)} has images of {', '.join(unknown)}, of which train/ has none; its classes "
+        raise DataError(f"{title_of(folder)} has images of {', '.join(unknown)}, of which train/ has none; its classes "
                         f"are {', '.join(class_names)}. Add training images of it, or move that folder away.")
-
-
-def _title(folder: str) -> str:
-    return printable(folder.rstrip("/")) + "/"

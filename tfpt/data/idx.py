@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from tfpt.data.header import MAX_PIXELS
-from tfpt.data.listing import ALL, ListedImages, Listing, printable
+from tfpt.data.listing import ALL, ListedImages, Listing, printable, title_of
 from tfpt.data.natural_sort import natural_sort
 from tfpt.errors import DataError
 
@@ -41,7 +41,7 @@ def read_idx_folder(folder: str) -> Listing:
         match = _IMAGES_NAME.fullmatch(name)
         if match:
             found[match["prefix"]] = os.path.join(folder, name)
-    title = printable(folder.rstrip("/")) + "/"
+    title = title_of(folder)
     if len(found) == 1:
         return _listing(title, {ALL: _read_pair(*found.values())})
     parts = {_PARTS.get(prefix, prefix): path for prefix, path in found.items()}

@@ -114,6 +114,12 @@ def subfolders_of(folder: str) -> list[str]:
         return natural_sort(entry.name for entry in entries if entry.is_dir() and not _is_hidden(entry.name))
 
 
+def title_of(folder: str) -> str:
+    """``photos/`` for a folder below the working directory, however it was named; others as they were."""
+    relative = os.path.relpath(folder)
+    return printable((folder if relative.startswith((".", "..")) else relative).rstrip("/")) + "/"
+
+
 def printable(path: str) -> str:
     """The path as text that any stream and JSON can carry, whatever bytes the file system allowed in it."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -72,7 +72,7 @@ def describe(config: Config, model: Any, metadata: Mapping[str, Any]) -> str:
     features = backbone.backbone_layers(model)[-1].output.shape[-1]
     head = " → ".join(str(width) for width in (features, *config.model.head.units, len(metadata["class_names"])))
     weights = "no pretrained weights" if config.model.weights == "none" else f"{config.model.weights} weights"
-    alpha = f" {config.model.alpha:g}" if config.model.alpha is not None else ""
+    alpha = f" {config.model.alpha}" if config.model.alpha is not None else ""
     return f"{config.model.backbone}{alpha} at {metadata['image_size']} px · {weights} · head {head}"
 
 

@@ -1,5 +1,6 @@
 """Train: settle the config, read the data, plan, train, write the model, test it."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
         refuse_taken(run_dir)
     config = settle_config(task, earlier, recipe, settings or {}, assignments)
     runtime.configure(config.train.seed, config.train.precision)
-    screen.line("reading", config.data.path)
+    screen.line("reading", os.path.relpath(config.data.path) if os.path.exists(config.data.path) else config.data.path)
     splits = task.sources(config)
     _tell_left_out(screen, splits)
     plan = make_plan(task, config, splits)
