@@ -38,13 +38,13 @@ def keras_home(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """photos/, more-photos/, new-photos/ (one image broken), photos.csv, and the recipes shown in the docs."""
+    """photos/ (one image broken), more-photos/, new-photos/, photos.csv, and the recipes shown in the docs."""
     for place, count in (("photos", 8), ("more-photos", 3)):
         for kind, name in enumerate(["birds", "flowers", "insects"]):
             for number in range(count):
                 save_photo(tmp_path / place / name / f"{number}.jpg", seed=100 * count + 10 * kind + number)
     save_photo(tmp_path / "new-photos" / "one.jpg", seed=1)
-    (tmp_path / "new-photos" / "broken.jpg").write_bytes(b"no image")
+    (tmp_path / "photos" / "birds" / "broken.jpg").write_bytes(b"no image")
     rows = [f"{file.relative_to(tmp_path)},{file.parent.name}" for file in sorted((tmp_path / "photos").rglob("*.jpg"))]
     (tmp_path / "photos.csv").write_text("\n".join(["path,label", *rows]) + "\n")
     page = (REPOSITORY / "docs" / "images.md").read_text(encoding="utf-8")
