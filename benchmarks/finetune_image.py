@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from jpeg_files import write_images
 
 from tfpt import runtime
 from tfpt.config.loading import load_config
@@ -27,19 +27,10 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from tfpt.training.freezing import apply_phase  # noqa: E402
-from tfpt.training.loop import Job, Loop  # noqa: E402
+from tfpt.training.job import Job  # noqa: E402
+from tfpt.training.loop import Loop  # noqa: E402
 from tfpt.training.screen import Screen  # noqa: E402
 from tfpt.workflows.plan import make_plan  # noqa: E402
-
-
-def write_images(folder: Path, count: int, classes: int = 5, side: int = 256) -> None:
-    """JPEG files of smooth random colours, ``count`` in all."""
-    generator = np.random.default_rng(0)
-    for index in range(count):
-        place = folder / f"class_{index % classes}"
-        place.mkdir(parents=True, exist_ok=True)
-        coarse = generator.integers(0, 255, (8, 8, 3), np.uint8)
-        Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC).save(place / f"{index}.jpg")
 
 
 def our_epochs(config, splits, scratch: Path):
@@ -86,7 +77,7 @@ def compare(unfreeze, arguments, folder: Path) -> dict:
     settings = {"data.path": str(folder / "images"), "model.weights": "none", "model.alpha": arguments.alpha,
                 "data.image_size": arguments.image_size, "freeze.unfreeze": unfreeze, "freeze.head_epochs": 0,
                 "freeze.backbone_rate": 1.0, "augment.flip": False, "train.batch_size": 32,
-                "train.checkpoint_seconds": 1e6, "optimizer.schedule": "constant"}
+                "train.checkpoint_seconds": 1e6, "cache.mode": "off", "optimizer.schedule": "constant"}
     task = get_task("image_classification")
     config = task.resolve(load_config(task.config_class, settings=settings))
     config = replace(config, train=replace(config.train, epochs=1))

@@ -41,10 +41,10 @@ def heed_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([name, "--help"] for name in COMMANDS), ["runs"]],
-                         ids=" ".join)
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([name, "--help"] for name in COMMANDS), ["runs"],
+                                       ["cache", "list"], ["cache", "verify"], ["cache", "clear"]], ids=" ".join)
 def test_help_imports_nothing_heavy(arguments, tmp_path):
-    done = run(*arguments, code=LOADED, cwd=tmp_path)
+    done = run(*arguments, code=LOADED, cwd=tmp_path, TFPT_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0 and done.stderr.splitlines()[-1] == "[]", done.stderr
 
 
@@ -58,8 +58,9 @@ def test_a_command_has_help_as_the_table_says_and_so_has_each_option(name):
     command = root.get_command(click.Context(root), name)
     assert command.name == name
     assert command.help.splitlines()[0] == COMMANDS[name][1]
-    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
-    assert options and all(option.help for option in options)
+    for part in command.commands.values() if isinstance(command, click.Group) else [command]:
+        options = [parameter for parameter in part.params if isinstance(parameter, click.Option)]
+        assert part.help and options and all(option.help for option in options)
 
 
 @pytest.mark.parametrize(("arguments", "parts"), [
@@ -70,6 +71,8 @@ def test_a_command_has_help_as_the_table_says_and_so_has_each_option(name):
     (["predict", "run", "x", "--top", "0"], ["--top"]),
     (["predict", "run", "x", "--json", "--csv"], ["--json and --csv together"]),
     (["runs", "extra"], ["unexpected extra argument"]),
+    (["cache", "lists"], ["No such command", "Did you mean list?", "`tfpt cache --help`"]),
+    (["cache", "clear", "--older-than", "-1"], ["--older-than"]),
     (["--nope"], ["No such option"]),
 ])
 def test_bad_usage_is_one_line_on_stderr_and_code_2(arguments, parts):

@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": ("tfpt.commands.evaluate:command", "Measure a run's model on its test images, or on others."),
     "predict": ("tfpt.commands.predict:command", "Say what a run's model sees in files and folders."),
     "runs": ("tfpt.commands.runs:command", "List the runs: status, data, schedule, score."),
+    "cache": ("tfpt.commands.cache:command", "Show, check and clear what is kept between runs."),
 }
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Source(Protocol):
@@ -50,9 +53,47 @@ class Unit:
     layers: tuple[Any, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Visits:
+    """Examples in the order in which they are seen: int64 ``[n]`` each.
+
+    ``view`` numbers the augmented views of an example; it is 0 throughout if the examples are not ``augmented``.
+    """
+
+    index: "np.ndarray[Any, Any]"
+    view: "np.ndarray[Any, Any]"
+    augmented: bool
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, chosen: Any) -> "Visits":
+        """The visits of a slice, or of an array of places."""
+        return Visits(self.index[chosen], self.view[chosen], self.augmented)
+
+
+@dataclass(frozen=True)
+class ReusableInputs:
+    """What the prefix cache must know of a task whose inputs come again, from its config and a source.
+
+    The batches that ``Task.train_batches`` and ``Task.eval_batches`` give are those of the visits, in order.
+    """
+
+    name: str  # the input's key in a batch
+    views: Callable[[Any], int]  # different views of an example; 0: a fresh one every epoch, so that none comes again
+    train_visits: Callable[[Any, Any, int], Visits]  # (config, source, epoch)
+    eval_visits: Callable[[Any, Any], Visits]
+    inputs: Callable[[Any, Any, Visits, int], Any]  # (…, visits, batch size) -> a tf.data.Dataset of the inputs alone
+    targets: Callable[[Any, Any, Visits], Mapping[str, Any]]  # what a batch holds beside the input, an array each
+    keys: Callable[[Any, Any, Visits], Any]  # uint8 [n, 16]: a hash of all that an input is made of
+    update_size: Callable[[Any], int]  # examples in a training batch
+    eval_size: Callable[[Any], int]
+
+
 @dataclass(frozen=True)
 class StepContext:
-    """What a step may use. ``forward(inputs)`` runs the frozen part at ``training=False``, the rest at ``True``.
+    """What a step may use. ``forward(inputs)`` runs the frozen part at ``training=False``, the rest at ``True``;
+    ``infer(inputs)`` runs all of it at ``False``. Both take what stands under the input's name in a batch.
 
     ``optimizers`` and ``trainable`` share their keys: the optimizer's name, and the variables that it trains in
     the present phase.
@@ -62,6 +103,7 @@ class StepContext:
     metadata: Mapping[str, Any]
     model: Any
     forward: Callable[[Any], Any]
+    infer: Callable[[Any], Any]
     optimizers: Mapping[str, Any]
     trainable: Mapping[str, Sequence[Any]]
 
@@ -94,6 +136,7 @@ class Task:
     optimizers: Callable[[Any, Any, Sequence[Any], int], dict[str, tuple[Any, list[Any]]]]
     train_batches: Callable[[Any, Any, int, int], Any]
     eval_batches: Callable[[Any, Any], Any]
+    reusable: ReusableInputs | None  # None: the prefix cache can't serve this task
     totals: tuple[str, ...]
     train_step: Callable[[StepContext], Step]
     eval_step: Callable[[StepContext], Step]

@@ -14,7 +14,7 @@ from tfpt.data.order import epoch_order
 from tfpt.task import Splits, Task
 from tfpt.tasks.image_classification import TASK
 from tfpt.training.freezing import ever_trainable, plan_phases
-from tfpt.training.loop import Job
+from tfpt.training.job import Job
 from tfpt.training.losses import cross_entropy
 from tfpt.training.optimizers import make_optimizer
 from tfpt.training.screen import Screen
@@ -41,7 +41,7 @@ def train_batches(config, part, epoch, first_step):
 
 SMALL_TASK: Task = replace(
     TASK, name="small", units=units_of, train_batches=train_batches,
-    eval_batches=lambda config, part: batches(part, np.arange(EXAMPLES)),
+    eval_batches=lambda config, part: batches(part, np.arange(EXAMPLES)), reusable=None,
     train_step=lambda context: classifier_train_step(context, "image", cross_entropy(CLASSES), BATCH_SIZE),
     eval_step=lambda context: classifier_eval_step(context, "image", cross_entropy(CLASSES)))
 

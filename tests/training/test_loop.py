@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tests.training.small_jobs import CONFIG, SMALL_TASK, small_job
 from tfpt.errors import Interrupted, TrainingFailed
-from tfpt.training import checkpoint, loop
-from tfpt.training.loop import Loop, all_variables, restore
+from tfpt.training import checkpoint, timed_calls
+from tfpt.training.job import all_variables
+from tfpt.training.loop import Loop, restore
 
 
 def bits(job):
@@ -44,7 +45,7 @@ class StopAfter:
 @given(stops=st.lists(st.integers(0, 12), min_size=1, max_size=3))
 def test_interrupted_anywhere_it_ends_with_the_same_bits(whole, tmp_path_factory, stops):
     folder = tmp_path_factory.mktemp("stopped")
-    loop_call_seconds, loop.CALL_SECONDS = loop.CALL_SECONDS, 1e-6  # one step a call, so that any step can be the last
+    call_seconds, timed_calls.CALL_SECONDS = timed_calls.CALL_SECONDS, 1e-6  # one step a call, so that any step can be the last
     try:
         for questions in stops:
             job = small_job(folder, stop_signal=StopAfter(questions))
@@ -53,7 +54,7 @@ def test_interrupted_anywhere_it_ends_with_the_same_bits(whole, tmp_path_factory
                 (restore(job, found[0]) if found else Loop(job)).run()
             assert caught.value.exit_code == 143
     finally:
-        loop.CALL_SECONDS = loop_call_seconds
+        timed_calls.CALL_SECONDS = call_seconds
     job = small_job(folder)
     last = restore(job, checkpoint.load_newest(folder / "checkpoints", checkpoint.describe(all_variables(job)))[0])
     last.run()

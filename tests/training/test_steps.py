@@ -23,8 +23,8 @@ def problem(accumulation_steps=1, l2=0.0, dropout=0.0):
     optimizer = keras.optimizers.SGD(0.1)
     optimizer.build(model.trainable_variables)
     config = SimpleNamespace(train=SimpleNamespace(accumulation_steps=accumulation_steps))
-    return StepContext(config, {}, model, lambda x: model(x, training=True), {"only": optimizer},
-                       {"only": model.trainable_variables})
+    return StepContext(config, {}, model, lambda x: model(x, training=True), lambda x: model(x, training=False),
+                       {"only": optimizer}, {"only": model.trainable_variables})
 
 
 def batches(batch_size, count=20):

@@ -10,7 +10,7 @@ from tfpt.commands.training import run_training
 
 @click.command("finetune-image")
 @image_flags("--data", "--weights", "--unfreeze", "--epochs", "--batch-size", "--learning-rate", "--image-size",
-             "--alpha", "--seed")
+             "--alpha", "--cache", "--seed")
 @run_options
 def command(recipe: str | None, assignments: tuple[str, ...], run_dir: str | None, tensorboard_root: str, resume: bool,
             dry_run: bool, as_json: bool, **flags: Any) -> None:

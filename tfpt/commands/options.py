@@ -32,6 +32,7 @@ IMAGE_FLAGS: dict[str, tuple[str, Any]] = {
     "--learning-rate": ("optimizer.learning_rate", click.FLOAT),
     "--image-size": ("data.image_size", click.INT),
     "--alpha": ("model.alpha", click.FLOAT),
+    "--cache": ("cache.mode", click.STRING),
     "--seed": ("train.seed", click.INT),
 }
 

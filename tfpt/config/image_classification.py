@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfpt.config.fields import setting
-from tfpt.config.shared import FreezeConfig, LossConfig, OptimizerConfig, TrainConfig
+from tfpt.config.shared import CacheConfig, FreezeConfig, LossConfig, OptimizerConfig, TrainConfig
 
 BUNDLED_DIGITS = "bundled:digits"
 
@@ -74,6 +74,7 @@ class ImageClassificationConfig:
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     train: TrainConfig = TrainConfig()
+    cache: CacheConfig = CacheConfig()
 
 
 PRETRAIN_SETTINGS = {"model.weights": "none", "freeze.unfreeze": "scratch"}

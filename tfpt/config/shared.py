@@ -1,4 +1,4 @@
-"""Config sections that more than one task uses: freezing, optimizer, training."""
+"""Config sections that more than one task uses: freezing, optimizer, training, the prefix cache."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -81,3 +81,19 @@ class TrainConfig:
     checkpoint_seconds: float = setting(60.0, "save at least this often within an epoch", above=0)
     seed: int = setting(0, "the seed of splits, order, augmentation, initial weights and dropout", minimum=0,
                         maximum=2 ** 32 - 1)
+
+
+@dataclass(frozen=True)
+class CacheConfig:
+    """The prefix cache: what no gradient reaches is computed once and kept."""
+
+    mode: Literal["auto", "memory", "disk", "off"] = setting(
+        "auto", "auto (kept on disk for later runs, and in memory while training if it fits), memory (gone with the "
+                "process), disk (never held in memory), or off (computed again for every batch)")
+    dtype: Literal["float16", "bfloat16", "float32"] = setting(
+        "float16", "type of the kept activations; where float16 can't hold a value, float32 takes its place")
+    budget_mb: int = setting(4096, "what may be held in memory", minimum=0)
+    max_gb: float = setting(20.0, "what all runs together keep on disk; what was used longest ago goes first",
+                            minimum=0)
+    fold_batch_norm: bool = setting(
+        True, "compute frozen BatchNormalization as part of the convolution before it: faster, the same to rounding")

@@ -32,6 +32,16 @@ def is_batchable(augment: AugmentConfig) -> bool:
     return not _layer_settings(augment)
 
 
+PLAIN_VIEW = "plain"
+
+
+def view_text(augment: AugmentConfig, seed: int, view: int) -> str:
+    """What the pixels of a view depend on beside the image: the same text, the same pixels."""
+    if _flips_alone(augment) and augment.views > 0:
+        return "mirrored" if view == 1 else PLAIN_VIEW
+    return f"flip {augment.flip} {_layer_settings(augment)} seed {seed} view {view}"
+
+
 def augment_image(image: tf.Tensor, example_id: tf.Tensor, view: tf.Tensor, augment: AugmentConfig,
                   seed: int) -> tf.Tensor:
     """One view of one image.

@@ -1,5 +1,6 @@
 """Where files that can be made again are kept between runs."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -15,5 +16,10 @@ def cache_directory() -> Path:
     try:
         return Path.home() / ".cache" / "tfpt"
     except RuntimeError as error:
-        raise DataError("No home directory for the cache of converted images: set TFPT_CACHE to a folder that can be "
-                        "written.") from error
+        raise DataError("No home directory for the cache: set TFPT_CACHE to a folder that can be written.") from error
+
+
+def mark_used(path: Path) -> None:
+    """Makes now its time of last use, which is its time of modification: what is used least recently goes first."""
+    with contextlib.suppress(OSError):  # a cache that may only be read is one that can be used
+        os.utime(path)

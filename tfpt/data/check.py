@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tfpt.data.cache_directory import mark_used
 from tfpt.data.decode import decode_and_resize, decode_image, resize_channels
 from tfpt.data.header import BrokenImage, graph_reads, open_header
 from tfpt.data.listing import ListedImages
@@ -96,6 +97,7 @@ def _check_file(path: str, image_size: int, held: np.ndarray | None) -> _Checked
         prepared = normalised_path(content_hash)
         try:
             _decode(prepared.read_bytes(), image_size, held)
+            mark_used(prepared)  # `tfpt cache clear` leaves what a run of today may still be reading
         except (OSError, BrokenImage):
             prepared = normalised_png(image, content_hash)
             _decode(prepared.read_bytes(), image_size, held)

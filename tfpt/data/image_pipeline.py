@@ -1,5 +1,6 @@
 """Batches of images as a ``tf.data.Dataset``: decoded or gathered from memory, augmented, in a repeatable order."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +9,20 @@ import numpy as np
 import tensorflow as tf
 
 from tfpt.config.image_classification import AugmentConfig
-from tfpt.data.augmentation import augment_image, effective_views, flip_images, is_batchable, is_identity
+from tfpt.data.augmentation import (
+    PLAIN_VIEW, augment_image, effective_views, flip_images, is_batchable, is_identity, view_text)
 from tfpt.data.decode import decode_and_resize, resize_image
 from tfpt.data.order import epoch_order, view_numbers
 from tfpt.data.source import ImageSource
+from tfpt.task import Visits
 
 # Fixed rather than AUTOTUNE, which starts at one and has not risen yet when a short epoch ends.
 _PARALLEL_CALLS = os.cpu_count() or 1
 _PREFETCHED_BATCHES = 4
+
+KEY_BYTES = 16
+_DECODER = "decode 1"
+"""To be raised when the decoder, the resizing or the augmentation gives other pixels than before."""
 
 _Columns = dict[str, tf.Tensor]
 
@@ -30,10 +37,35 @@ def train_batches(source: ImageSource, *, image_size: int, augment: AugmentConfi
     Yields:
         ``{"image": uint8 [b, size, size, 3], "label": int32 [b]}``
     """
-    order = epoch_order(len(source), seed, epoch)[first_step * batch_size:]
-    views = view_numbers(source.example_ids[order], seed, epoch, effective_views(augment))
-    columns = {"index": order, "example_id": source.example_ids[order], "view": views}
+    visits = epoch_visits(source, augment, seed, epoch)[first_step * batch_size:]
+    return image_batches(source, visits, image_size=image_size, augment=augment, seed=seed, batch_size=batch_size)
+
+
+def eval_batches(source: ImageSource, *, image_size: int, batch_size: int) -> tf.data.Dataset:
+    """All images in the order of the source, as batches like those of ``train_batches``, without augmentation."""
+    return image_batches(source, plain_visits(source), image_size=image_size, augment=AugmentConfig(), seed=0,
+                         batch_size=batch_size)
+
+
+def epoch_visits(source: ImageSource, augment: AugmentConfig, seed: int, epoch: int) -> Visits:
+    """Each image once, in the order and the view of ``epoch``."""
+    order = epoch_order(len(source), seed, epoch)
     if is_identity(augment):
+        return Visits(order, np.zeros(len(order), np.int64), augmented=False)
+    views = view_numbers(source.example_ids[order], seed, epoch, effective_views(augment))
+    return Visits(order, views, augmented=True)
+
+
+def plain_visits(source: ImageSource) -> Visits:
+    """Each image once as it is, in the order of the source."""
+    return Visits(np.arange(len(source), dtype=np.int64), np.zeros(len(source), np.int64), augmented=False)
+
+
+def image_batches(source: ImageSource, visits: Visits, *, image_size: int, augment: AugmentConfig, seed: int,
+                  batch_size: int) -> tf.data.Dataset:
+    """The images of ``visits``, in order, in batches like those of ``train_batches``."""
+    columns = {"index": visits.index, "example_id": source.example_ids[visits.index], "view": visits.view}
+    if not visits.augmented:
         return _batches(source, columns, image_size, batch_size)
     if is_batchable(augment):
         return _batches(source, columns, image_size, batch_size, augment_batch=lambda images, batch: flip_images(
@@ -42,9 +74,16 @@ def train_batches(source: ImageSource, *, image_size: int, augment: AugmentConfi
         image, example["example_id"], example["view"], augment, seed))
 
 
-def eval_batches(source: ImageSource, *, image_size: int, batch_size: int) -> tf.data.Dataset:
-    """All images in the order of the source, as batches like those of ``train_batches``, without augmentation."""
-    return _batches(source, {"index": np.arange(len(source), dtype=np.int64)}, image_size, batch_size)
+def visit_keys(source: ImageSource, visits: Visits, augment: AugmentConfig, seed: int) -> np.ndarray:
+    """uint8 ``[n, 16]``: equal for two visits if and only if they give the same pixels at the same size.
+
+    An image that is not augmented has the same key under every ``augment`` and ``seed``; so has its mirror.
+    """
+    texts = {int(view): view_text(augment, seed, int(view)) if visits.augmented else PLAIN_VIEW
+             for view in np.unique(visits.view)}
+    digests = (hashlib.sha256(f"{_DECODER} {source.hashes[index]} {texts[view]}".encode()).digest()[:KEY_BYTES]
+               for index, view in zip(visits.index.tolist(), visits.view.tolist(), strict=True))
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(len(visits), KEY_BYTES)
 
 
 def _batches(source: ImageSource, columns: dict[str, np.ndarray], image_size: int, batch_size: int,

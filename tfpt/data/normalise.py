@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from tfpt.data.cache_directory import cache_directory
+from tfpt.data.converted_images import converted_directory
 from tfpt.data.header import BrokenImage
 from tfpt.errors import DataError
 
@@ -35,8 +35,8 @@ def normalised_png(image: Image.Image, content_hash: str) -> Path:
 
 
 def normalised_path(content_hash: str) -> Path:
-    """Where the PNG made from an image stands. A change to what ``to_rgb`` does needs another folder name here."""
-    return cache_directory() / "images" / f"{content_hash}.png"
+    """Where the PNG made from an image stands."""
+    return converted_directory() / f"{content_hash}.png"
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from tfpt.config.image_classification import ImageClassificationConfig
 from tfpt.data import image_pipeline, image_splits
+from tfpt.data.augmentation import effective_views
 from tfpt.data.source import ImageSource
 from tfpt.evaluation.classification import classification_scores
 from tfpt.evaluation.predictions import predict_probabilities, probability_batches
 from tfpt.models import backbone, classifier, pretrained
-from tfpt.task import LeftOut, Splits, Step, StepContext, Task, Unit
+from tfpt.task import LeftOut, ReusableInputs, Splits, Step, StepContext, Task, Unit, Visits
 from tfpt.training.losses import class_weights, cross_entropy
 from tfpt.training.optimizers import make_optimizer
 from tfpt.training.steps import classifier_eval_step, classifier_train_step
@@ -102,6 +103,27 @@ def eval_batches(config: Config, source: ImageSource) -> tf.data.Dataset:
     return image_pipeline.eval_batches(source, image_size=image_size(config), batch_size=EVAL_BATCH_SIZE)
 
 
+def train_visits(config: Config, source: ImageSource, epoch: int) -> Visits:
+    return image_pipeline.epoch_visits(source, config.augment, config.train.seed, epoch)
+
+
+def visit_inputs(config: Config, source: ImageSource, visits: Visits, batch_size: int) -> tf.data.Dataset:
+    batches = image_pipeline.image_batches(source, visits, image_size=image_size(config), augment=config.augment,
+                                           seed=config.train.seed, batch_size=batch_size)
+    return batches.map(lambda batch: batch["image"])
+
+
+def visit_targets(config: Config, source: ImageSource, visits: Visits) -> dict[str, np.ndarray]:
+    return {"label": source.labels[visits.index].astype(np.int32)}
+
+
+REUSABLE = ReusableInputs(
+    name="image", views=lambda config: effective_views(config.augment), train_visits=train_visits,
+    eval_visits=lambda config, source: image_pipeline.plain_visits(source), inputs=visit_inputs, targets=visit_targets,
+    keys=lambda config, source, visits: image_pipeline.visit_keys(source, visits, config.augment, config.train.seed),
+    update_size=update_size, eval_size=lambda config: EVAL_BATCH_SIZE)
+
+
 def weights_of_classes(config: Config, metadata: Mapping[str, Any]) -> np.ndarray | None:
     return class_weights(config.loss, metadata["class_names"], metadata["class_counts"])
 
@@ -151,6 +173,7 @@ TASK = Task(
     name="image_classification", config_class=ImageClassificationConfig, demo_recipe="image_classification/demo",
     resolve=resolve, sources=sources, labelled=labelled, read_inputs=read_inputs, build=build,
     load_weights=load_weights, describe=describe, units=units, optimizers=optimizers, train_batches=train_batches,
-    eval_batches=eval_batches, totals=("examples", "loss", "correct"), train_step=train_step, eval_step=eval_step,
-    metrics=metrics, rank=rank, headline=("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class"), report=report,
-    predict=predict, hand_on=hand_on)
+    eval_batches=eval_batches, reusable=REUSABLE, totals=("examples", "loss", "correct"), train_step=train_step,
+    eval_step=eval_step, metrics=metrics, rank=rank,
+    headline=("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class"), report=report, predict=predict,
+    hand_on=hand_on)

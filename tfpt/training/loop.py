@@ -8,9 +8,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -19,55 +17,18 @@ import tensorflow as tf
 
 from tfpt.atomic_files import atomic_write_text
 from tfpt.errors import Interrupted, TrainingFailed
-from tfpt.task import Splits, StepContext, Task, Unit
+from tfpt.task import StepContext
 from tfpt.training import checkpoint
 from tfpt.training.callbacks import TensorBoardScalars, callback_list, callback_state, restore_callback_state
+from tfpt.training.feeds import DirectFeed, Feed, Stream
 from tfpt.training.freezing import Phase, apply_phase, check_trainability, rate_multipliers, weight_digests
-from tfpt.training.graph_split import forward_for_training
+from tfpt.training.graph_split import reached_nodes
+from tfpt.training.job import Job, LoopState, all_variables
 from tfpt.training.optimizers import present_rate, set_rate_multipliers
-from tfpt.training.screen import Screen, epoch_text, measures
+from tfpt.training.prefix_cache.cache import CachedFeed, PrefixCache
+from tfpt.training.screen import epoch_text, measures
 from tfpt.training.steps import many_steps, zero_totals
-
-CALL_SECONDS = 1.0
-"""About how long one call of many steps runs: a signal is answered after it."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that a training needs, settled before it begins. ``stop_signal()`` gives a received signal's number."""
-
-    task: Task
-    config: Any
-    splits: Splits
-    model: keras.Model
-    units: Sequence[Unit]
-    phases: Sequence[Phase]
-    optimizers: Mapping[str, tuple[Any, list[Any]]]
-    steps_per_epoch: int
-    checkpoints: Path
-    metrics_file: Path
-    tensorboard: Path
-    callbacks: Sequence[keras.callbacks.Callback]
-    screen: Screen
-    stop_signal: Callable[[], int | None]
-
-
-@dataclass
-class LoopState:
-    """Where the loop is: ``step`` updates of ``epoch`` (from 1) are done. JSON-able; kept in every checkpoint."""
-
-    epoch: int = 1
-    step: int = 0
-    totals: dict[str, float] = field(default_factory=dict)
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, Any] | None = None
-    phase_digests: list[str] = field(default_factory=list)
-    phase_updates: int = 0
-    callbacks: list[dict[str, Any]] = field(default_factory=list)
-    stopped_early: bool = False
-    wall_seconds: dict[str, float] = field(default_factory=lambda: {"trace": 0.0, "train": 0.0, "validation": 0.0})
-    timed_examples: int = 0
-    """Training examples in ``wall_seconds["train"]``; traced calls count under ``trace``."""
+from tfpt.training.timed_calls import CALL_SECONDS, TimedCalls
 
 
 class Loop:
@@ -77,9 +38,11 @@ class Loop:
         self.job, self.state = job, state or LoopState()
         self.best_weights = list(best_weights)
         self._entered: Phase | None = None
-        self._train_call: Any = None
-        self._eval_call: Any = None
-        self._step_seconds: dict[str, float] = {}
+        self._feed: Feed
+        self._train_calls: TimedCalls
+        self._eval_calls: TimedCalls
+        self.cache = PrefixCache(job.task, job.config, job.splits, job.model, job.cache_plan, self.state.widened) \
+            if job.cache_plan.cuts else None
         self._saved_at = time.monotonic()
         self._first_rate = 0.0
         self._fresh_callbacks: list[dict[str, Any]] = []
@@ -102,16 +65,24 @@ class Loop:
         self._write_history()
         self._callbacks.on_train_begin()
         self._fresh_callbacks = restore_callback_state(self._callbacks, state.callbacks)
-        while state.epoch <= self.job.config.train.epochs and not state.stopped_early:
-            self._enter_phase()
-            self._callbacks.on_epoch_begin(state.epoch - 1)
-            began = time.monotonic()
-            training = self._train_epoch()
-            train_seconds = time.monotonic() - began
-            validation = self._validate()
-            self._close_epoch(training, validation, train_seconds, time.monotonic() - began)
+        try:
+            while state.epoch <= self.job.config.train.epochs and not state.stopped_early:
+                self._run_epoch()
+        finally:
+            if self.cache:
+                self.cache.close()
         self._callbacks.on_train_end()
         return state
+
+    def _run_epoch(self) -> None:
+        self._enter_phase()
+        self._callbacks.on_epoch_begin(self.state.epoch - 1)
+        began, prefix_began = time.monotonic(), self.state.wall_seconds["prefix"]
+        training = self._train_epoch()
+        train_seconds = time.monotonic() - began - (self.state.wall_seconds["prefix"] - prefix_began)
+        validation = self._validate()
+        self._tell_prefix(self.state.wall_seconds["prefix"] - prefix_began)
+        self._close_epoch(training, validation, train_seconds, time.monotonic() - began)
 
     def _phase(self) -> Phase:
         epoch = self.state.epoch
@@ -128,31 +99,45 @@ class Loop:
         trains = {id(variable) for variable in job.model.trainable_variables}
         for optimizer, _ in job.optimizers.values():
             set_rate_multipliers(optimizer, multipliers)
+        self._feed = self._make_feed(phase, layers)
         context = StepContext(
-            job.config, job.splits.metadata, job.model, forward_for_training(job.model, layers),
+            job.config, job.splits.metadata, job.model, self._feed.forward, self._feed.infer,
             {name: optimizer for name, (optimizer, _) in job.optimizers.items()},
             {name: [variable for variable in variables if id(variable) in trains]
              for name, (_, variables) in job.optimizers.items()})
-        # A new tf.function each phase: one traced before `trainable` changed would silently go on with the old set.
-        self._train_call = many_steps(job.task.train_step(context))
-        self._eval_call = self._eval_call or many_steps(job.task.eval_step(context))
-        self._step_seconds.pop("train", None)
+        # New functions each phase: those traced before `trainable` changed would silently go on with the old set.
+        self._train_calls = TimedCalls("train", many_steps(job.task.train_step(context)), state.wall_seconds)
+        self._eval_calls = TimedCalls("validation", many_steps(job.task.eval_step(context)), state.wall_seconds)
         self._entered = phase
+
+    def _make_feed(self, phase: Phase, layers: Sequence[keras.Layer]) -> Feed:
+        job, number = self.job, self.job.phases.index(phase)
+        reached = reached_nodes(job.model, layers)
+        if self.cache and self.cache.has_cut(number):
+            return self.cache.feed(number, reached)
+        cache = job.config.cache
+        return DirectFeed(job.task, job.config, job.splits, job.model, reached,
+                          fold=cache.fold_batch_norm and cache.mode != "off")
 
     def _train_epoch(self) -> dict[str, float]:
         job, state = self.job, self.state
-        iterator = iter(job.task.train_batches(job.config, job.splits.train, state.epoch, state.step))
+        stream = self._feed.train_stream(state.epoch, state.step)
         totals = zero_totals(job.task.totals)
         totals.update({name: tf.constant(value, tf.float64) for name, value in state.totals.items()})
         self._first_rate = present_rate(self._first_optimizer())
         job.screen.begin_bar(f"epoch {state.epoch:>2}", job.steps_per_epoch, state.step)
         try:
             while state.step < job.steps_per_epoch and not job.model.stop_training:
+                iterator, count = self._take(stream, self._train_calls, job.steps_per_epoch - state.step)
+                if not count:
+                    stream = self._widened_feed().train_stream(state.epoch, state.step)
+                    continue
                 self._callbacks.on_train_batch_begin(state.step)
-                totals, count = self._timed_call("train", self._train_call, iterator, totals,
-                                                 job.steps_per_epoch - state.step)
+                examples = float(totals["examples"])
+                totals = self._run(self._train_calls, iterator, count, totals)
                 state.step += count
                 state.totals = {name: float(total) for name, total in totals.items()}
+                state.timed_examples += int(state.totals["examples"] - examples) if self._train_calls.traced else 0
                 metrics = job.task.metrics(state.totals)
                 self._check_finite(metrics)
                 self._callbacks.on_train_batch_end(state.step - 1, metrics)
@@ -162,42 +147,56 @@ class Loop:
             job.screen.end_bar()
         return job.task.metrics(state.totals)
 
-    def _timed_call(self, kind: str, call: Any, iterator: Any, totals: Any, left_steps: int) -> tuple[Any, int]:
-        """Run as many steps as fit into CALL_SECONDS, one at first; returns totals and the number of steps."""
-        step_seconds = self._step_seconds.get(kind)
-        count = 1 if step_seconds is None else min(left_steps, max(1, int(CALL_SECONDS / max(step_seconds, 1e-6))))
+    def _take(self, stream: Stream, calls: TimedCalls, left_steps: int) -> tuple[Any, int]:
         began = time.monotonic()
-        before = float(totals["examples"])
+        iterator, count = stream.take(calls.wanted(left_steps), CALL_SECONDS)
+        if self.cache:
+            self.state.wall_seconds["prefix"] += time.monotonic() - began
+        return iterator, count
+
+    def _run(self, calls: TimedCalls, iterator: Any, count: int, totals: Any) -> Any:
         try:
-            totals = call(iterator, tf.constant(count), totals)
+            return calls.run(iterator, count, totals)
         except tf.errors.ResourceExhaustedError as problem:
             raise TrainingFailed(f"Out of memory in epoch {self.state.epoch} at step {self.state.step}. Lower "
                                  "--batch-size and raise train.accumulation_steps by the same factor, which keeps the "
                                  "size of an update; or lower --image-size.") from problem
-        examples = float(totals["examples"]) - before  # waits for the result
-        seconds = time.monotonic() - began
-        if step_seconds is None:
-            self.state.wall_seconds["trace"] += seconds
-            self._step_seconds[kind] = CALL_SECONDS / 4  # the first call traced: try a few steps before measuring
-            return totals, count
-        self._step_seconds[kind] = seconds / count
-        self.state.wall_seconds[kind] += seconds
-        self.state.timed_examples += int(examples) if kind == "train" else 0
-        return totals, count
+
+    def _widened_feed(self) -> Feed:
+        """The phase's feed made anew, with float32 rows: an activation is out of the range of the cache's dtype."""
+        assert self.cache and isinstance(self._feed, CachedFeed)
+        self.cache.widen(self._feed.number)
+        self.state.widened = sorted(self.cache.widened)
+        self.job.screen.line("cache", f"an activation is out of {self.job.cache_plan.dtype}'s range: float32 from "
+                                      f"epoch {self.state.epoch}, step {self.state.step + 1} on")
+        self._entered = None
+        self._enter_phase()
+        return self._feed
 
     def _validate(self) -> dict[str, float]:
         job = self.job
         self._callbacks.on_test_begin()
-        batches = job.task.eval_batches(job.config, job.splits.validation)
-        left_steps, iterator = int(batches.cardinality()), iter(batches)
-        totals = zero_totals(job.task.totals)
-        while left_steps:
-            totals, count = self._timed_call("validation", self._eval_call, iterator, totals, left_steps)
-            left_steps -= count
+        stream = self._feed.validation_stream()
+        totals, done = zero_totals(job.task.totals), 0
+        while done < stream.steps:
+            iterator, count = self._take(stream, self._eval_calls, stream.steps - done)
+            if not count:
+                stream, done, totals = self._widened_feed().validation_stream(), 0, zero_totals(job.task.totals)
+                continue
+            totals = self._run(self._eval_calls, iterator, count, totals)
+            done += count
             self._answer_signal_or_save()
         metrics = job.task.metrics({name: float(total) for name, total in totals.items()})
         self._callbacks.on_test_end(metrics)
         return metrics
+
+    def _tell_prefix(self, seconds: float) -> None:
+        """Whether rows were computed in this epoch, and how fast; what is on disk is whole then."""
+        if self.cache:
+            computed = self.cache.finish()
+            if computed:
+                self.job.screen.line("prefix", f"{computed:,} inputs through the frozen layers · "
+                                               f"{computed / max(seconds, 1e-9):,.0f}/s · {seconds:.1f} s")
 
     def _close_epoch(self, training: dict[str, float], validation: dict[str, float], train_seconds: float,
                      epoch_seconds: float) -> None:
@@ -282,12 +281,6 @@ class Loop:
     def _updates(self) -> int:
         """Updates that were applied; loss scaling skips those with infinite gradients."""
         return sum(int(optimizer.iterations) for optimizer, _ in self.job.optimizers.values())
-
-
-def all_variables(job: Job) -> list[Any]:
-    """Everything a checkpoint holds: the model's variables (dropout's seeds among them) and the optimizers'."""
-    optimizer_variables = [variable for optimizer, _ in job.optimizers.values() for variable in optimizer.variables]
-    return [*job.model.variables, *optimizer_variables]
 
 
 def restore(job: Job, snapshot: checkpoint.Snapshot) -> Loop:

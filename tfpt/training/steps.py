@@ -43,7 +43,7 @@ def classifier_eval_step(context: StepContext, input_name: str, loss_per_example
     """A step that only measures, the whole model in inference mode."""
 
     def step(batch: Batch) -> Totals:
-        probabilities = context.model(batch[input_name], training=False)
+        probabilities = context.infer(batch[input_name])
         return classifier_totals(loss_per_example(batch["label"], probabilities), batch["label"], probabilities)
 
     return step

@@ -7,8 +7,11 @@ from typing import Any
 
 import keras
 
+from tfpt.data.sizes import size_text
 from tfpt.task import Splits, Task, Unit
 from tfpt.training.freezing import Phase, apply_phase, ever_trainable, plan_phases
+from tfpt.training.prefix_cache.costs import SAMPLE_SIZE
+from tfpt.training.prefix_cache.plan import DTYPE_BYTES, CachePlan, Workload, plan_cache
 from tfpt.training.screen import Screen
 
 
@@ -22,10 +25,14 @@ class Plan:
     trainable_parameters: Sequence[int]
     optimizers: Mapping[str, tuple[Any, list[Any]]]
     steps_per_epoch: int
+    cache: CachePlan
 
 
-def make_plan(task: Task, config: Any, splits: Splits) -> Plan:
-    """Build the model with random weights, lay the phases over the epochs, build the optimizers."""
+def make_plan(task: Task, config: Any, splits: Splits, cache_record: Mapping[str, Any] | None = None) -> Plan:
+    """Build the model with random weights, lay the phases over the epochs, build the optimizers, plan the cache.
+
+    ``cache_record`` is the cache's plan of the run that is resumed, as its run.json has it.
+    """
     keras.utils.set_random_seed(config.train.seed)  # whatever drew random numbers before must not shift the weights
     model = task.build(config, splits.metadata)
     units = task.units(model)
@@ -35,7 +42,28 @@ def make_plan(task: Task, config: Any, splits: Splits) -> Plan:
     first_optimizer = next(iter(optimizers.values()))[0]
     model.compile(optimizer=first_optimizer, auto_scale_loss=False)  # Keras callbacks look for model.optimizer
     parameters = [_trainable_parameters(model, units, phase) for phase in phases]
-    return Plan(model, units, phases, parameters, optimizers, steps_per_epoch)
+    cache = CachePlan.from_record(cache_record) if cache_record else _plan_cache(task, config, splits, model, units,
+                                                                                 phases)
+    return Plan(model, units, phases, parameters, optimizers, steps_per_epoch, cache)
+
+
+def _plan_cache(task: Task, config: Any, splits: Splits, model: keras.Model, units: Sequence[Unit],
+                phases: Sequence[Phase]) -> CachePlan:
+    reusable, without = task.reusable, (None,) * len(phases)
+    if config.cache.mode == "off":
+        return CachePlan(phases=without, why="off: frozen layers run for every batch")
+    if reusable is None:
+        return CachePlan(phases=without, why=f"the inputs of {task.name} never come twice")
+    views = reusable.views(config)
+    if not views:
+        return CachePlan(phases=without, why="augment.views 0 makes a fresh view of every image in each epoch")
+
+    def sample() -> Any:
+        visits = reusable.eval_visits(config, splits.train)[:SAMPLE_SIZE]
+        return next(iter(reusable.inputs(config, splits.train, visits, SAMPLE_SIZE)))
+
+    return plan_cache(config.cache, Workload(len(splits.train), len(splits.validation), views, sample), model, units,
+                      phases)
 
 
 def _trainable_parameters(model: keras.Model, units: Sequence[Unit], phase: Phase) -> int:
@@ -62,6 +90,8 @@ def show_plan(screen: Screen, task: Task, config: Any, splits: Splits, plan: Pla
         screen.line("" if index else "schedule",
                     f"{epochs:<{widths[0]}}   {what:<{widths[1]}}   {parameters:>{widths[2]}}   {rates}")
     screen.line("optimizer", _optimizer_text(config, plan))
+    for index, text in enumerate(_cache_texts(plan)):
+        screen.line("" if index else "cache", text)
     screen.line("watch", f"tensorboard --logdir {tensorboard_root}")
     screen.blank()
 
@@ -81,6 +111,25 @@ def _phase_columns(config: Any, plan: Plan, phase: Phase, parameters: int) -> tu
         rates += f", backbone {rate * phase.backbone_rate:.3g}"
         rates += f" falling by {config.freeze.rate_decay:g} a layer" if config.freeze.rate_decay != 1 else ""
     return epochs, what, f"{parameters:,} trainable", rates
+
+
+def _cache_texts(plan: Plan) -> list[str]:
+    """A line for each cut: ``epochs 1–3: cut after head_pool · 2.6 kB × 1,023 inputs …``."""
+    cache = plan.cache
+    if not cache.cuts:
+        return [f"none: {cache.why}"]
+    lines = []
+    for number, cut in enumerate(cache.cuts):
+        phases = [phase for phase, used in zip(plan.phases, cache.phases, strict=True) if used == number]
+        size = cut.values * DTYPE_BYTES[cache.dtype]
+        epochs = "" if len(plan.phases) == 1 else f"epochs {phases[0].from_epoch}–{phases[-1].to_epoch}: "
+        lines.append(f"{epochs}cut after {cut.name} · {size_text(size)} × {cache.rows:,} views = "
+                     f"{size_text(size * cache.rows)} {_where(cache)} · {cut.saved:.0%} of the forward work saved")
+    return lines
+
+
+def _where(cache: CachePlan) -> str:
+    return "on disk" if cache.where == "disk" else "in memory" + (" and on disk" if cache.kept else "")
 
 
 def _optimizer_text(config: Any, plan: Plan) -> str:

@@ -23,7 +23,7 @@ def begin_record(run: Run, task: Task, config: Any, splits: Splits, plan: Plan) 
     run.update_manifest(
         run=str(run.path), task=task.name, status="running", why=None,
         began=run.manifest().get("began", now) if run.manifest_file.exists() else now,
-        epochs=config.train.epochs, phases=phase_records(plan), seed=config.train.seed,
+        epochs=config.train.epochs, phases=phase_records(plan), seed=config.train.seed, cache=plan.cache.record(),
         data={"path": config.data.path, "summary": splits.summary, **counts,
               "left_out": [asdict(item) for item in splits.left_out]},
         metadata=dict(splits.metadata), fingerprints={"data": splits.fingerprint},
@@ -57,8 +57,9 @@ def finish_record(run: Run, task: Task, loop: Loop, scores: Mapping[str, Any],
     """
     best, spent = loop.state.best or {}, loop.state.wall_seconds
     earlier_seconds = sum(spent.values()) - loop.own_seconds()
-    seconds = {"total": wall_seconds["total"] + earlier_seconds, "data": wall_seconds["data"], "trace": spent["trace"],
-               "train": spent["train"], "evaluate": spent["validation"] + wall_seconds["test"]}
+    seconds = {"total": wall_seconds["total"] + earlier_seconds, "data": wall_seconds["data"],
+               "prefix": spent["prefix"], "trace": spent["trace"], "train": spent["train"],
+               "evaluate": spent["validation"] + wall_seconds["test"]}
     speed = loop.state.timed_examples / spent["train"] if spent["train"] else None
     run.update_manifest(
         status="finished", why=None, best_epoch=best.get("epoch"),

@@ -12,7 +12,8 @@ from tfpt.errors import ConfigError, DataError, RunError
 from tfpt.run_directory import Run, find_run, latest_run, lock_run
 from tfpt.task import Task
 from tfpt.training import checkpoint
-from tfpt.training.loop import Job, Loop, all_variables, restore
+from tfpt.training.job import Job, all_variables
+from tfpt.training.loop import Loop, restore
 
 MAY_DIFFER = ("train.epochs", "train.checkpoint_seconds", "data.memory_mb")
 """Settings that change nothing of what was computed so far."""

@@ -12,7 +12,8 @@ from tfpt.atomic_files import make_folder
 from tfpt.registry import get_task
 from tfpt.run_directory import Run, lock_run, new_run, refuse_taken
 from tfpt.task import Splits
-from tfpt.training.loop import Job, Loop
+from tfpt.training.job import Job
+from tfpt.training.loop import Loop
 from tfpt.training.screen import Screen
 from tfpt.workflows.evaluate import score
 from tfpt.workflows.plan import make_plan, show_plan
@@ -46,7 +47,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
     screen.line("reading", os.path.relpath(config.data.path) if os.path.exists(config.data.path) else config.data.path)
     splits = task.sources(config)
     _tell_left_out(screen, splits)
-    plan = make_plan(task, config, splits)
+    plan = make_plan(task, config, splits, earlier.manifest().get("cache") if earlier else None)
     show_plan(screen, task, config, splits, plan, tensorboard_root)
     if dry_run:
         return None
@@ -58,7 +59,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
     with lock_run(run), runtime.StopSignals() as signals:
         job = Job(task, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
                   run.checkpoints, run.metrics_file, Path(tensorboard_root) / run.name, callbacks, screen,
-                  lambda: signals.received)
+                  lambda: signals.received, plan.cache)
         loop = continue_loop(run, job) if earlier else Loop(job)
         with status_record(run):
             begin_record(run, task, config, splits, plan)

@@ -1,0 +1,257 @@
+"""Fine-tuning with the prefix cache against ``keras.Model.fit`` on a cached ``tf.data`` pipeline, from the files on.
+
+Both read the same JPEG files, decode them, build and trace the same model with the same layers frozen, and train for
+the same epochs with validation after each: whole jobs, alternating, the medians of paired ratios. ``--warm`` keeps
+the rows of the first job for the later ones; otherwise every job begins with an empty cache.
+
+    python benchmarks/prefix_cache.py --unfreeze 0 10 30 all --out prefix_cache.json --plot prefix_cache.png
+    python benchmarks/prefix_cache.py --unfreeze 0 --warm
+    python benchmarks/prefix_cache.py --growth 1000 4000 16000
+"""
+
+import argparse
+import gc
+import json
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from jpeg_files import write_images
+
+from tfpt import runtime
+from tfpt.config.loading import load_config
+from tfpt.registry import get_task
+
+runtime.quiet_tensorflow()
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from tfpt.models.backbone import extract_backbone  # noqa: E402
+from tfpt.training.freezing import apply_phase, plan_phases  # noqa: E402
+from tfpt.training.job import Job  # noqa: E402
+from tfpt.training.loop import Loop  # noqa: E402
+from tfpt.training.prefix_cache.costs import multiply_accumulates  # noqa: E402
+from tfpt.training.screen import Screen  # noqa: E402
+from tfpt.workflows.plan import make_plan  # noqa: E402
+
+TASK = get_task("image_classification")
+
+
+def config_for(folder: Path, unfreeze: int | str, arguments: argparse.Namespace):
+    settings = {"data.path": str(folder / "images"), "model.weights": str(folder / "backbone.keras"), "model.alpha": arguments.alpha,
+                "data.image_size": arguments.image_size, "freeze.unfreeze": unfreeze, "freeze.head_epochs": 0,
+                "freeze.backbone_rate": 1.0, "augment.flip": arguments.flip, "train.batch_size": 32,
+                "train.epochs": arguments.epochs, "data.validation": 0.2, "data.test": 0.01,
+                "optimizer.learning_rate": 1e-4, "optimizer.schedule": "constant"}
+    return TASK.resolve(load_config(TASK.config_class, settings=settings))
+
+
+def write_backbone(file: Path, arguments: argparse.Namespace) -> None:
+    """Random weights with the BatchNormalization statistics of random images: activations as large as trained ones.
+
+    With those of a new model, mean 0 and variance 1, hardly anything comes out at the end of a deep network.
+    """
+    keras.utils.set_random_seed(0)
+    model = TASK.build(load_config(TASK.config_class, settings={"model.alpha": arguments.alpha, "model.weights": "none"}),
+                       {"image_size": arguments.image_size, "class_names": ["a", "b"]})
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer in norms:
+        layer.momentum = 0.0
+    model(tf.random.stateless_uniform([32, arguments.image_size, arguments.image_size, 3], [0, 0], 0, 255),
+          training=True)
+    extract_backbone(model).save(file)
+
+
+def our_job(config) -> dict:
+    """Seconds of the whole job, where they went, and the losses."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as scratch:
+        splits = TASK.sources(config)
+        data_seconds = time.perf_counter() - began
+        plan = make_plan(TASK, config, splits)
+        TASK.load_weights(config, plan.model)
+        job = Job(TASK, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
+                  Path(scratch) / "checkpoints", Path(scratch) / "metrics.jsonl", Path(scratch) / "tensorboard", (),
+                  Screen(quiet=True), lambda: None, plan.cache)
+        state = Loop(job).run()
+        seconds = time.perf_counter() - began
+    return {"seconds": seconds, "data": data_seconds, **state.wall_seconds, "cuts": [c.name for c in plan.cache.cuts],
+            "cache_bytes": plan.cache.bytes, "losses": [line["loss"] for line in state.history],
+            "suffix_macs": suffix_macs(plan), "train_images": len(splits.train), "validation_images": len(splits.validation)}
+
+
+def suffix_macs(plan) -> int:
+    """Multiply-accumulates of one forward pass behind the cut."""
+    whole = multiply_accumulates(plan.model.inputs, plan.model.outputs)
+    if not plan.cache.cuts:
+        return whole
+    return whole - multiply_accumulates(plan.model.inputs, plan.cache.cuts[-1].find(plan.model).tensors)
+
+
+def fit_job(config, file_lists) -> dict:
+    """The same job as the Keras guide to transfer learning has it: tf.data with cache and prefetch, then fit."""
+    began = time.perf_counter()
+    keras.utils.set_random_seed(0)
+    (train_paths, train_labels), (paths, labels) = file_lists
+    size = config.data.image_size
+
+    def load(path, label):
+        return tf.image.resize(tf.io.decode_jpeg(tf.io.read_file(path), 3), (size, size)), label
+
+    def dataset(paths, labels):
+        return tf.data.Dataset.from_tensor_slices((paths, labels)).map(load, tf.data.AUTOTUNE).cache()
+
+    train = dataset(train_paths, train_labels).shuffle(len(train_paths), seed=0)
+    if config.augment.flip:
+        flip = keras.layers.RandomFlip("horizontal", seed=0)
+        train = train.batch(32).map(lambda images, labels: (flip(images, training=True), labels), tf.data.AUTOTUNE)
+    else:
+        train = train.batch(32)
+    validation = dataset(paths, labels).batch(32).prefetch(tf.data.AUTOTUNE)
+    model = TASK.build(config, {"image_size": size, "class_names": ["a"] * (max(train_labels) + 1)})
+    TASK.load_weights(config, model)
+    units = TASK.units(model)
+    apply_phase(model, units, plan_phases(config.freeze, config.train.epochs, units)[0])
+    model.compile(keras.optimizers.Adam(config.optimizer.learning_rate), "sparse_categorical_crossentropy",
+                  metrics=["accuracy"])
+    history = model.fit(train.prefetch(tf.data.AUTOTUNE), validation_data=validation, epochs=config.train.epochs,
+                        verbose=0)
+    return {"seconds": time.perf_counter() - began, "losses": history.history["loss"]}
+
+
+def matmul_macs_per_second() -> float:
+    """The machine's peak, from products of 1536² matrices."""
+    left = tf.random.stateless_normal([1536, 1536], [0, 1])
+    tf.matmul(left, left).numpy()
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        tf.matmul(left, left).numpy()
+        seconds.append(time.perf_counter() - began)
+    return 1536**3 / min(seconds)
+
+
+def floor_seconds(ours: dict, epochs: int, peak: float) -> float:
+    """The prefix once at its measured speed, the rest at the peak: forward and twice that back, validation forward."""
+    passes = epochs * (3 * ours["train_images"] + ours["validation_images"])
+    return ours["prefix"] + passes * ours["suffix_macs"] / peak
+
+
+def compare(unfreeze: int | str, arguments: argparse.Namespace, folder: Path) -> dict:
+    config = config_for(folder, unfreeze, arguments)
+    splits = TASK.sources(config)
+    file_lists = [(list(part.paths), part.labels.tolist()) for part in (splits.train, splits.validation)]
+    cache = Path(os.environ["TFPT_CACHE"])
+    ours: list[dict] = []
+    fits: list[dict] = []
+    peak = matmul_macs_per_second()
+    if arguments.warm:
+        our_job(config)
+    for turn in range(arguments.rounds):
+        for name in ("ours", "fit") if turn % 2 == 0 else ("fit", "ours"):
+            keras.backend.clear_session()
+            gc.collect()
+            if name == "ours":
+                if not arguments.warm:
+                    shutil.rmtree(cache, ignore_errors=True)
+                ours.append(our_job(config))
+            else:
+                fits.append(fit_job(config, file_lists))
+        print(f"  unfreeze {unfreeze}: {ours[-1]['seconds']:.1f} s against {fits[-1]['seconds']:.1f} s", flush=True)
+    return summary(unfreeze, arguments, ours, fits, peak)
+
+
+def summary(unfreeze: int | str, arguments: argparse.Namespace, ours: list[dict], fits: list[dict],
+            peak: float) -> dict:
+    ratios = [fit["seconds"] / our["seconds"] for our, fit in zip(ours, fits, strict=True)]
+    middle = sorted(ours, key=lambda job: job["seconds"])[len(ours) // 2]
+    floor = floor_seconds(middle, arguments.epochs, peak)
+    parts = {name: round(middle[name], 2) for name in ("seconds", "data", "prefix", "trace", "train", "validation")}
+    return {"unfreeze": unfreeze, "warm": arguments.warm, "ratio": round(statistics.median(ratios), 2),
+            "ratios": [round(ratio, 2) for ratio in ratios],
+            "tfpt_seconds": round(statistics.median(our["seconds"] for our in ours), 2),
+            "fit_seconds": round(statistics.median(fit["seconds"] for fit in fits), 2),
+            "tfpt_parts": parts, "cuts": middle["cuts"], "cache_megabytes": round(middle["cache_bytes"] / 1e6, 1),
+            "floor_seconds": round(floor, 2), "share_of_floor": round(floor / middle["seconds"], 2),
+            "peak_gigamacs_per_second": round(peak / 1e9, 1),
+            "last_loss": {"tfpt": round(ours[-1]["losses"][-1], 4), "fit": round(fits[-1]["losses"][-1], 4)}}
+
+
+def grow(arguments: argparse.Namespace, scratch: Path) -> list[dict]:
+    rows = []
+    for count in arguments.growth:
+        write_images(scratch / "images", count)
+        for unfreeze in arguments.unfreeze:
+            shutil.rmtree(os.environ["TFPT_CACHE"], ignore_errors=True)
+            job = our_job(config_for(scratch, number_or_name(unfreeze), arguments))
+            rows.append({"files": count, "unfreeze": unfreeze, **{
+                name: round(job[name], 1) for name in ("seconds", "data", "prefix", "trace", "train", "validation")}})
+            print(json.dumps(rows[-1]), flush=True)
+        shutil.rmtree(scratch / "images")
+    return rows
+
+
+def number_or_name(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
+
+
+def draw(rows: list[dict], file: Path) -> None:
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 3.5), layout="constrained")
+    places = np.arange(len(rows))
+    for offset, name, colour in ((-0.2, "fit_seconds", "#b0b0b0"), (0.2, "tfpt_seconds", "#1f6fb2")):
+        bars = axes.barh(places + offset, [row[name] for row in rows], 0.38, label=name.split("_")[0], color=colour)
+        axes.bar_label(bars, fmt="%.1f s", padding=3, fontsize=8)
+    axes.set_yticks(places, [f"unfreeze {row['unfreeze']}: {row['ratio']:.1f}×" for row in rows])
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.set_xlabel("seconds from the files to the trained model, median of the rounds")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--alpha", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--unfreeze", nargs="*", default=["0", "10", "30", "all"])
+    parser.add_argument("--flip", action="store_true", help="flip at random, on both sides")
+    parser.add_argument("--warm", action="store_true", help="keep the rows from job to job")
+    parser.add_argument("--growth", type=int, nargs="*", help="only tfpt, on so many files each")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--plot", type=Path)
+    arguments = parser.parse_args()
+    runtime.configure(0, "float32")
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["TFPT_CACHE"] = str(Path(scratch) / "cache")
+        write_backbone(Path(scratch) / "backbone.keras", arguments)
+        rows = []
+        if arguments.growth:
+            rows = grow(arguments, Path(scratch))
+        else:
+            write_images(Path(scratch) / "images", arguments.files)
+            for unfreeze in arguments.unfreeze:
+                rows.append(compare(number_or_name(unfreeze), arguments, Path(scratch)))
+                print(json.dumps(rows[-1]), flush=True)
+    settings = {name: value for name, value in vars(arguments).items() if name not in ("out", "plot")}
+    if arguments.out:
+        result = {"settings": settings, "environment": runtime.environment(), "rows": rows}
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    if arguments.plot and not arguments.growth:
+        draw(rows, arguments.plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""What a training is given, and what it must remember."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tfpt.task import Splits, Task, Unit
+from tfpt.training.freezing import Phase
+from tfpt.training.prefix_cache.plan import CachePlan
+from tfpt.training.screen import Screen
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a training needs, settled before it begins. ``stop_signal()`` gives a received signal's number."""
+
+    task: Task
+    config: Any
+    splits: Splits
+    model: keras.Model
+    units: Sequence[Unit]
+    phases: Sequence[Phase]
+    optimizers: Mapping[str, tuple[Any, list[Any]]]
+    steps_per_epoch: int
+    checkpoints: Path
+    metrics_file: Path
+    tensorboard: Path
+    callbacks: Sequence[keras.callbacks.Callback]
+    screen: Screen
+    stop_signal: Callable[[], int | None]
+    cache_plan: CachePlan = CachePlan()
+
+
+@dataclass
+class LoopState:
+    """Where the loop is: ``step`` updates of ``epoch`` (from 1) are done. JSON-able; kept in every checkpoint."""
+
+    epoch: int = 1
+    step: int = 0
+    totals: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, Any] | None = None
+    phase_digests: list[str] = field(default_factory=list)
+    phase_updates: int = 0
+    callbacks: list[dict[str, Any]] = field(default_factory=list)
+    stopped_early: bool = False
+    widened: list[int] = field(default_factory=list)
+    """Cuts of the prefix cache whose rows had to become float32."""
+    wall_seconds: dict[str, float] = field(
+        default_factory=lambda: {"prefix": 0.0, "trace": 0.0, "train": 0.0, "validation": 0.0})
+    timed_examples: int = 0
+    """Training examples in ``wall_seconds["train"]``; traced calls count under ``trace``."""
+
+
+def all_variables(job: Job) -> list[Any]:
+    """Everything a checkpoint holds: the model's variables (dropout's seeds among them) and the optimizers'."""
+    optimizer_variables = [variable for optimizer, _ in job.optimizers.values() for variable in optimizer.variables]
+    return [*job.model.variables, *optimizer_variables]

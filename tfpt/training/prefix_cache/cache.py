@@ -1,0 +1,178 @@
+"""The prefix cache of one training: opens the rows of each phase's cuts, computes what is missing, feeds the steps."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import ml_dtypes
+import tensorflow as tf
+
+from tfpt import runtime
+from tfpt.data.row_files import RowFolder
+from tfpt.data.row_folders import evict, prefix_folder
+from tfpt.task import ReusableInputs, Splits, Task
+from tfpt.training.feeds import Stream
+from tfpt.training.graph_runner import graph_runner
+from tfpt.training.graph_split import Cut
+from tfpt.training.prefix_cache.plan import CachePlan
+from tfpt.training.prefix_cache.rows import CutRows
+from tfpt.training.prefix_cache.signature import graph_signature
+from tfpt.training.prefix_cache.stream import CachedStream, GroupSize
+
+_MARGIN = 16.0
+"""How many times the dtype's smallest normal number the largest activation of a row has to be."""
+
+
+class PrefixCache:
+    """Holds the rows that ``plan`` asks for, from phase to phase.
+
+    ``widened`` has the numbers of the cuts whose rows are float32 because one value was out of ``plan.dtype``'s range.
+    """
+
+    def __init__(self, task: Task, config: Any, splits: Splits, model: keras.Model, plan: CachePlan,
+                 widened: Sequence[int] = ()):
+        assert task.reusable is not None
+        self.plan, self.widened = plan, set(widened)
+        self.reusable: ReusableInputs = task.reusable
+        self.config, self.splits, self.model = config, splits, model
+        self.computed_rows = self.loaded_rows = self._told_rows = 0
+        self.group_size = GroupSize()
+        self._cuts = [cut.find(model) for cut in plan.cuts]
+        self._open: dict[int, CutRows] = {}
+
+    def feed(self, phase: int, reached: set[int]) -> "CachedFeed":
+        """The feed of ``phase`` (from 0), which has a cut; ``reached`` as in ``graph_runner``.
+
+        The weights in front of the cut have to be as they stay in this phase. Rows that no later phase uses are let go.
+        """
+        current = self.plan.phases[phase]
+        assert current is not None
+        ahead = [number for number in self.plan.phases[phase + 1:]
+                 if number is not None and self.plan.cuts[number].ahead]
+        wanted = list(dict.fromkeys([current, *ahead]))
+        for number in set(self._open) - set(wanted):
+            self._open.pop(number).close()
+        for number in wanted:
+            if number not in self._open:
+                self._open[number] = self._open_rows(number)
+        return CachedFeed(self, current, wanted, reached)
+
+    def has_cut(self, phase: int) -> bool:
+        """Whether ``phase`` (from 0) is fed from rows."""
+        return self.plan.phases[phase] is not None
+
+    def widen(self, number: int) -> None:
+        """From now on the rows of the cut ``number`` are float32; those that there are are computed again."""
+        self.widened.add(number)
+        self._open.pop(number).close()
+
+    def finish(self) -> int:
+        """Everything computed so far is whole on disk, if it is kept there at all; how much is new since last asked."""
+        for rows in self._open.values():
+            rows.finish()
+        new, self._told_rows = self.computed_rows - self._told_rows, self.computed_rows
+        return new
+
+    def close(self) -> None:
+        """Let everything go, and remove what was used longest ago from disk if there is too much."""
+        in_use = [rows.folder.path.name for rows in self._open.values() if rows.folder]
+        self.finish()
+        for rows in self._open.values():
+            rows.close()
+        self._open = {}
+        if self.plan.kept:
+            evict(int(self.config.cache.max_gb * 1e9), in_use)
+
+    def cut(self, number: int) -> Cut:
+        """The cut of that number in the model."""
+        return self._cuts[number]
+
+    def rows(self, number: int) -> CutRows:
+        """Its rows."""
+        return self._open[number]
+
+    def row_function(self, numbers: Sequence[int]) -> Any:
+        """A ``tf.function`` from inputs to ``(rows [n, values], holds bool [n])`` for each of the cuts ``numbers``.
+
+        ``holds`` is False where an activation is too large for the rows' dtype, or all are too small.
+        """
+        cuts = [self._cuts[number] for number in numbers]
+        run = graph_runner(self.model.inputs, [tensor for cut in cuts for tensor in cut.tensors],
+                           fold=self.config.cache.fold_batch_norm)
+        dtypes = [self._open[number].dtype for number in numbers]
+
+        @tf.function(autograph=False)
+        def rows_of(inputs: Any) -> list[tuple[tf.Tensor, tf.Tensor]]:
+            tensors = iter(run(inputs))
+            return [_as_row([next(tensors) for _ in cut.tensors], dtype) for cut, dtype in zip(cuts, dtypes)]
+
+        return rows_of
+
+    def _dtype(self, number: int) -> tf.DType:
+        return tf.float32 if number in self.widened else tf.as_dtype(self.plan.dtype)
+
+    def _open_rows(self, number: int) -> CutRows:
+        cut, dtype = self._cuts[number], self._dtype(number)
+        views = max(self.reusable.views(self.config), 1)
+        parts = {"train": (len(self.splits.train), views), "validation": (len(self.splits.validation), 1)}
+        folder = RowFolder(self._folder(cut, dtype), cut.values * dtype.size, self._about(cut, dtype)) \
+            if self.plan.kept else None
+        return CutRows(cut.values, dtype, parts, self.plan.rows, folder, in_memory=self.plan.where == "memory")
+
+    def _folder(self, cut: Cut, dtype: tf.DType) -> Path:
+        text = repr([graph_signature(self.model.inputs, cut.tensors), dtype.name, self.config.cache.fold_batch_norm,
+                     sorted(runtime.environment().items())])
+        return prefix_folder(text)
+
+    def _about(self, cut: Cut, dtype: tf.DType) -> dict[str, Any]:
+        shapes = " + ".join("×".join(map(str, tensor.shape[1:])) for tensor in cut.tensors)
+        return {"model": self.config.model.backbone, "input": "×".join(map(str, self.model.inputs[0].shape[1:])),
+                "cut": cut.name, "shape": shapes, "dtype": dtype.name}
+
+
+def _as_row(tensors: Sequence[tf.Tensor], dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
+    exact = tf.concat([tf.cast(tf.reshape(tensor, [tf.shape(tensor)[0], -1]), tf.float32) for tensor in tensors], 1)
+    rows = tf.cast(exact, dtype)
+    in_range = tf.reduce_all(tf.math.is_finite(rows) | ~tf.math.is_finite(exact), axis=1)
+    # Numbers below the smallest normal one lose digits; it does no harm where others of the row are much larger.
+    largest = tf.reduce_max(tf.abs(exact), axis=1)
+    exact_enough = tf.equal(largest, 0) | (largest >= _MARGIN * float(ml_dtypes.finfo(dtype.as_numpy_dtype).tiny))
+    return rows, in_range & exact_enough
+
+
+class CachedFeed:
+    """Rows in the place of inputs, through what stands behind the cut. A ``Feed``."""
+
+    def __init__(self, cache: PrefixCache, number: int, collected: Sequence[int], reached: set[int]):
+        """``collected`` are the cuts whose rows are kept when inputs are run, ``number`` among them."""
+        self.number, self._cache = number, cache
+        self._rows, self._collected = cache.rows(number), list(collected)
+        self._row_function = cache.row_function(collected)
+        self._cut = cache.cut(number)
+        fold = cache.config.cache.fold_batch_norm
+        train = graph_runner(self._cut.tensors, cache.model.outputs, reached=reached, fold=fold)
+        infer = graph_runner(self._cut.tensors, cache.model.outputs, fold=fold)
+        self.forward = lambda inputs: train(*self._tensors(inputs))[0]
+        self.infer = lambda inputs: infer(*self._tensors(inputs))[0]
+
+    def train_stream(self, epoch: int, first_step: int) -> Stream:
+        cache, size = self._cache, self._cache.reusable.update_size(self._cache.config)
+        visits = cache.reusable.train_visits(cache.config, cache.splits.train, epoch)
+        return self._stream("train", cache.splits.train, visits[first_step * size:], size)
+
+    def validation_stream(self) -> Stream:
+        cache = self._cache
+        visits = cache.reusable.eval_visits(cache.config, cache.splits.validation)
+        return self._stream("validation", cache.splits.validation, visits, cache.reusable.eval_size(cache.config))
+
+    def _stream(self, part: str, source: Any, visits: Any, batch_size: int) -> Stream:
+        cuts = [self._cache.rows(number) for number in self._collected]
+        return CachedStream(self._cache, part, source, visits, batch_size, cuts, self._row_function)
+
+    def _tensors(self, inputs: tf.Tensor) -> list[tf.Tensor]:
+        rows = self._rows.gather(inputs) if self._rows.in_memory else inputs
+        shapes = [tensor.shape[1:] for tensor in self._cut.tensors]
+        sizes = [int(tf.TensorShape(shape).num_elements() or 0) for shape in shapes]
+        pieces = tf.split(rows, sizes, axis=1) if len(sizes) > 1 else [rows]
+        return [tf.reshape(piece, [-1, *shape]) for piece, shape in zip(pieces, shapes, strict=True)]

@@ -1,0 +1,121 @@
+"""Which cut each freeze phase should use: pure arithmetic on measured seconds and on bytes."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+NEAR_BEST = 1.02
+"""Of the plans at most this much slower than the fastest, the one with the fewest bytes is taken: times are noisy."""
+
+READ_BYTES_PER_SECOND = 1e9
+"""Gathering rows and widening them to float32, on one core; measured between 0.8 and 1.5 GB/s."""
+
+_MOST_PLANS = 20_000
+
+
+@dataclass(frozen=True)
+class Option:
+    """A cut that a phase may use.
+
+    Attributes:
+        stop: its number, the same in every phase; deeper cuts have higher ones.
+        row_bytes: bytes of one example.
+        seconds: from an input to the cut, per example.
+        valid_from: the first phase (from 0) in which no layer in front of the cut will change any more.
+    """
+
+    stop: int
+    row_bytes: int
+    seconds: float
+    valid_from: int = 0
+
+
+@dataclass(frozen=True)
+class PhaseCosts:
+    """What a phase asks for.
+
+    Attributes:
+        options: the cuts it may use; empty if nothing is frozen.
+        passes: examples that go through the model in it, over all its epochs, validation included.
+        rows: how many of them are different.
+        frozen_seconds: from an input to where training begins, per example.
+        other_seconds: everything behind that, per example.
+    """
+
+    options: tuple[Option, ...]
+    passes: int
+    rows: int
+    frozen_seconds: float
+    other_seconds: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A phase's cut; ``None`` computes everything for every batch. ``ahead``: its rows are kept from the first phase
+    on, in the pass that computes the first phase's."""
+
+    option: Option | None
+    ahead: bool = False
+
+
+def choose_cuts(phases: Sequence[PhaseCosts], budget_bytes: float) -> list[Choice]:
+    """The plan with the fewest seconds whose rows never take more than ``budget_bytes``, at most.
+
+    Every plan is looked at, or as many as ``_MOST_PLANS``, the narrowest cuts of each phase left for last.
+    """
+    weighed = [(plan_seconds(phases, plan), most_bytes(phases, plan), plan) for plan in _plans(phases)]
+    affordable = [(seconds, size, plan) for seconds, size, plan in weighed if size <= budget_bytes]
+    fastest = min(seconds for seconds, _, _ in affordable)
+    near = [(size, seconds, plan) for seconds, size, plan in affordable if seconds <= NEAR_BEST * fastest]
+    return list(min(near, key=lambda candidate: candidate[:2])[2])
+
+
+def _plans(phases: Sequence[PhaseCosts]) -> Iterator[tuple[Choice, ...]]:
+    each: list[list[Choice]] = []
+    for number, phase in enumerate(phases):
+        choices = [Choice(None)]
+        for option in sorted(phase.options, key=lambda option: option.row_bytes):
+            choices.append(Choice(option))
+            if number and option.valid_from == 0 and phases[0].options:
+                choices.append(Choice(option, ahead=True))
+        each.append(choices)
+    most = max(3, int(_MOST_PLANS ** (1 / len(phases))))
+    return itertools.product(*(choices[:most] for choices in each))
+
+
+def plan_seconds(phases: Sequence[PhaseCosts], plan: Sequence[Choice]) -> float:
+    """The training's seconds under ``plan``, as far as they depend on it, and a guess at the rest."""
+    built: dict[int, int] = {}
+    seconds = 0.0
+    for number, (phase, choice) in enumerate(zip(phases, plan, strict=True)):
+        seconds += phase.passes * phase.other_seconds
+        if choice.option is None:
+            seconds += phase.passes * phase.frozen_seconds
+            continue
+        wanted = [choice.option]
+        if number == 0:
+            wanted += [later.option for later in plan[1:] if later.ahead and later.option]
+        missing = [option for option in wanted if built.get(option.stop, 0) < phase.rows]
+        if missing:
+            new_rows = phase.rows - min(built.get(option.stop, 0) for option in missing)
+            seconds += new_rows * max(option.seconds for option in missing)
+            built.update({option.stop: phase.rows for option in missing})
+        seconds += phase.passes * (max(phase.frozen_seconds - choice.option.seconds, 0.0)
+                                   + choice.option.row_bytes / READ_BYTES_PER_SECOND)
+        built = {stop: rows for stop, rows in built.items() if stop in _alive(plan, number)}
+    return seconds
+
+
+def _alive(plan: Sequence[Choice], number: int) -> dict[int, int]:
+    """Bytes a row of every cut whose rows are held in phase ``number``, by stop."""
+    held = [choice for choice in plan[number:number + 1] if choice.option]
+    if plan[0].option is not None:
+        held += [choice for choice in plan[number + 1:] if choice.ahead]
+    return {choice.option.stop: choice.option.row_bytes for choice in held if choice.option}
+
+
+def most_bytes(phases: Sequence[PhaseCosts], plan: Sequence[Choice]) -> int:
+    """The bytes held at the fullest moment, every cut counted with the rows of the largest phase that uses it."""
+    rows = {stop: max(phase.rows for phase in phases) for number in range(len(plan)) for stop in _alive(plan, number)}
+    return max((sum(row_bytes * rows[stop] for stop, row_bytes in _alive(plan, number).items())
+                for number in range(len(plan))), default=0)

@@ -1,0 +1,153 @@
+"""The plan of the prefix cache: which cut every freeze phase uses, where its rows are kept, and what that saves."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tfpt.config.shared import CacheConfig
+from tfpt.data.cache_directory import cache_directory
+from tfpt.task import Unit
+from tfpt.training.freezing import Phase
+from tfpt.training.graph_split import Cut, graph_nodes, producer
+from tfpt.training.prefix_cache.choice import Choice, Option, PhaseCosts, choose_cuts, most_bytes, plan_seconds
+from tfpt.training.prefix_cache.costs import estimated_seconds, measured_seconds, multiply_accumulates
+from tfpt.training.prefix_cache.stops import PhaseCuts, in_order, phase_cuts
+
+DTYPE_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
+DISK_IS_FASTER = 1.2
+"""Rows go to disk alone where what fits in memory would take this much longer."""
+
+
+@dataclass(frozen=True)
+class PlannedCut:
+    """A cut by name and by where its tensors are: the number of the call in ``graph_nodes``, and of its output.
+
+    ``saved`` is the share of the forward pass's multiply-accumulates in front of it, ``ahead`` whether its rows are
+    kept from the first phase on though a later phase is the first to use them.
+    """
+
+    name: str
+    places: tuple[tuple[int, int], ...]
+    values: int
+    saved: float
+    ahead: bool
+
+    def find(self, model: keras.Model) -> Cut:
+        """The cut in ``model``, which is built as the one that was planned for."""
+        nodes = graph_nodes(model.inputs, model.outputs)
+        return Cut(tuple(nodes[node].outputs[output] for node, output in self.places))
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """``phases`` has the number of the cut in ``cuts`` that each phase uses, or None. Without cuts, ``why`` says why.
+
+    ``where`` is memory or disk; ``kept`` whether rows are written for later runs; ``rows`` how many there may be of
+    each cut.
+    """
+
+    cuts: tuple[PlannedCut, ...] = ()
+    phases: tuple[int | None, ...] = ()
+    where: str = "memory"
+    kept: bool = False
+    rows: int = 0
+    dtype: str = "float16"
+    bytes: int = 0
+    why: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """As run.json keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "CachePlan":
+        """The plan that ``record`` made."""
+        cuts = tuple(PlannedCut(**{**cut, "places": tuple(map(tuple, cut["places"]))}) for cut in record["cuts"])
+        known = {name: record[name] for name in ("where", "kept", "rows", "dtype", "bytes", "why")}
+        return cls(cuts=cuts, phases=tuple(record["phases"]), **known)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a training puts through the model: examples per epoch, the views of each, and a batch of inputs."""
+
+    train_examples: int
+    validation_examples: int
+    views: int
+    sample: Callable[[], Any]
+
+
+def plan_cache(config: CacheConfig, workload: Workload, model: keras.Model, units: Sequence[Unit],
+               phases: Sequence[Phase]) -> CachePlan:
+    """Weigh the cuts of all phases by measured time under the byte budget. Leaves the layers as the last phase does.
+    """
+    cuts = phase_cuts(model, units, phases)
+    stops = in_order(model, [cut for phase in cuts for cut in phase.cuts])
+    if not stops:
+        return CachePlan(phases=(None,) * len(phases), why="everything trains: no layer's output comes again")
+    costs = _costs(config, workload, model, phases, cuts, stops)
+    budget, room = config.budget_mb * 2**20, _room_on_disk(config)
+    in_memory, on_disk = choose_cuts(costs, budget), choose_cuts(costs, room)
+    slow = plan_seconds(costs, in_memory) > DISK_IS_FASTER * plan_seconds(costs, on_disk)
+    where = "disk" if config.mode == "disk" or (config.mode == "auto" and slow) else "memory"
+    chosen = on_disk if where == "disk" else in_memory
+    if not any(choice.option for choice in chosen):
+        limit = "cache.max_gb, or the free disk," if where == "disk" else f"cache.budget_mb {config.budget_mb}"
+        return CachePlan(phases=(None,) * len(phases), why=f"{limit} is too small for any cut")
+    size = most_bytes(costs, chosen)
+    planned = [stop for stop in range(len(stops)) if any(c.option and c.option.stop == stop for c in chosen)]
+    return CachePlan(
+        cuts=tuple(_planned(model, stops[stop], stop, chosen) for stop in planned),
+        phases=tuple(planned.index(choice.option.stop) if choice.option else None for choice in chosen),
+        where=where, kept=config.mode != "memory" and size <= room, rows=max(phase.rows for phase in costs),
+        dtype=config.dtype, bytes=size)
+
+
+def _planned(model: keras.Model, cut: Cut, stop: int, chosen: Sequence[Choice]) -> PlannedCut:
+    places = {id(node): place for place, node in enumerate(graph_nodes(model.inputs, model.outputs))}
+    saved = multiply_accumulates(model.inputs, cut.tensors) / max(multiply_accumulates(model.inputs, model.outputs), 1)
+    return PlannedCut(
+        cut.name, tuple((places[id(producer(tensor))], tensor._keras_history.tensor_index) for tensor in cut.tensors),
+        cut.values, saved, any(choice.ahead and choice.option and choice.option.stop == stop for choice in chosen))
+
+
+def _costs(config: CacheConfig, workload: Workload, model: keras.Model, phases: Sequence[Phase],
+           cuts: Sequence[PhaseCuts], stops: Sequence[Cut]) -> list[PhaseCosts]:
+    numbers = {tuple(map(id, stop.tensors)): number for number, stop in enumerate(stops)}
+    bytes_each = DTYPE_BYTES[config.dtype]
+    seen = _rows(workload, phases)
+    nothing_to_weigh = (all(len(phase.cuts) < 2 for phase in cuts)
+                        and sum(stop.values for stop in stops) * bytes_each * max(seen) <= config.budget_mb * 2**20)
+    seconds = (estimated_seconds(model, stops) if nothing_to_weigh
+               else measured_seconds(model, stops, workload.sample, config.fold_batch_norm))
+    costs = []
+    for number, (phase, found) in enumerate(zip(phases, cuts, strict=True)):
+        options = [Option(numbers[tuple(map(id, cut.tensors))], cut.values * bytes_each,
+                          seconds[numbers[tuple(map(id, cut.tensors))]], valid_from)
+                   for cut, valid_from in zip(found.cuts, found.valid_from, strict=True)]
+        frozen = options[0].seconds if options else 0.0
+        epochs = phase.to_epoch - phase.from_epoch + 1
+        passes = epochs * (workload.train_examples + workload.validation_examples)
+        # Behind the boundary a training step goes forward and back, about three times the forward pass.
+        costs.append(PhaseCosts(tuple(options), passes, seen[number], frozen, 3 * (seconds[-1] - frozen)))
+    return costs
+
+
+def _rows(workload: Workload, phases: Sequence[Phase]) -> list[int]:
+    """How many different views have been seen at the end of each phase, at most, and all of validation."""
+    return [workload.train_examples * min(workload.views, phase.to_epoch) + workload.validation_examples
+            for phase in phases]
+
+
+def _room_on_disk(config: CacheConfig) -> float:
+    folder: Path = cache_directory()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        return 0.0
+    return min(config.max_gb * 1e9, 0.9 * shutil.disk_usage(folder).free)

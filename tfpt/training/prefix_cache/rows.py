@@ -1,0 +1,94 @@
+"""The rows of one cut: activations of one visit each, flattened, in memory or on disk."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpt.data.row_files import RowFolder
+from tfpt.task import Visits
+
+_LOADED_AT_ONCE = 64 * 2**20
+
+
+class CutRows:
+    """Which visits have a row, and their rows ``[values]`` of ``dtype``.
+
+    A row is found by its part ("train" or "validation"), example and view. In memory the rows lie in one tensor,
+    which steps gather from; on disk in a row folder, from which they are read batch by batch.
+    """
+
+    def __init__(self, values: int, dtype: tf.DType, parts: Mapping[str, tuple[int, int]], capacity: int,
+                 folder: RowFolder | None, in_memory: bool):
+        """``parts`` has the number of examples and of views of each part; ``capacity`` rows are the most in memory."""
+        self.values, self.dtype, self.folder, self.in_memory = values, dtype, folder, in_memory
+        self._numbers = {part: np.full(shape, -1, np.int64) for part, shape in parts.items()}
+        self._filled = 0
+        if in_memory:
+            with tf.device("CPU"):  # the copy to a GPU is a batch's, not the whole cache's
+                # Without initial zeros, which would take the memory of rows that may never come.
+                self._table = tf.Variable(tf.raw_ops.Empty(shape=[capacity, values], dtype=dtype, init=False),
+                                          trainable=False)
+
+    def numbers(self, part: str, visits: Visits) -> np.ndarray:
+        """int64 ``[n]``: the row of each visit, -1 where there is none."""
+        return self._numbers[part][visits.index, visits.view]
+
+    def load(self, part: str, visits: Visits, keys: np.ndarray) -> int:
+        """Take from disk what earlier runs have left there; returns how many rows that were."""
+        if self.folder is None or not len(visits):
+            return 0
+        found = self.folder.find(keys)
+        places = np.flatnonzero(found >= 0)
+        places = places[self.folder.verified(found[places])]
+        if not self.in_memory:
+            self._numbers[part][visits.index[places], visits.view[places]] = found[places]
+            return len(places)
+        at_once = max(1, _LOADED_AT_ONCE // (self.values * self.dtype.size))
+        for start in range(0, len(places), at_once):
+            chosen = places[start:start + at_once]
+            self._append(part, visits[chosen], self._as_tensor(self.folder.read(found[chosen])))
+        return len(places)
+
+    def put(self, part: str, visits: Visits, keys: np.ndarray, rows: tf.Tensor) -> None:
+        """Keep ``rows``, ``[n, values]`` of ``dtype``. Visits that have one already are left as they are."""
+        new = np.flatnonzero(self.numbers(part, visits) < 0)
+        if len(new) < len(visits):
+            visits, keys, rows = visits[new], keys[new], tf.gather(rows, new)
+        if not len(new):
+            return
+        if self.folder is not None:
+            numbers = self.folder.append(keys, np.ascontiguousarray(rows.numpy()).view(np.uint8))
+            if not self.in_memory:
+                self._numbers[part][visits.index, visits.view] = numbers
+        if self.in_memory:
+            self._append(part, visits, rows)
+
+    def gather(self, numbers: tf.Tensor) -> tf.Tensor:
+        """In memory: the rows ``[b, values]`` of ``numbers``, int64 ``[b]``; to be used in a graph."""
+        return tf.gather(self._table, numbers)
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """On disk: the same, from NumPy to NumPy; safe in many threads."""
+        assert self.folder is not None
+        return self.folder.read(numbers).view(self.dtype.as_numpy_dtype)
+
+    def finish(self) -> None:
+        """What was put so far is whole on disk, for a later run as well."""
+        if self.folder is not None:
+            self.folder.finish()
+
+    def close(self) -> None:
+        """Leaves what is whole on disk."""
+        if self.folder is not None:
+            self.folder.close()
+
+    def _append(self, part: str, visits: Visits, rows: tf.Tensor) -> None:
+        end = self._filled + len(visits)
+        self._table[self._filled:end].assign(rows)
+        self._numbers[part][visits.index, visits.view] = np.arange(self._filled, end)
+        self._filled = end
+
+    def _as_tensor(self, rows: np.ndarray) -> Any:
+        return tf.constant(rows.view(self.dtype.as_numpy_dtype))

@@ -1,0 +1,38 @@
+"""What a piece of a model computes, as a hash: the same for a model built again, another after any weight changed."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfpt.training.graph_split import graph_nodes
+
+_WITHOUT_EFFECT = ("name", "trainable")
+
+
+def graph_signature(inputs: Sequence[Any], outputs: Sequence[Any], weights: bool = True) -> str:
+    """sha256, in hexadecimal, over the layers from ``inputs`` to ``outputs``, how they are joined, and their weights.
+
+    Layers count by class and config, without their names: Keras numbers those within a process.
+    """
+    digest = hashlib.sha256()
+    places = {id(tensor): f"input {number} {tensor.shape} {tensor.dtype}" for number, tensor in enumerate(inputs)}
+    for number, node in enumerate(graph_nodes(inputs, outputs)):
+        places.update({id(tensor): f"{number}.{output}" for output, tensor in enumerate(node.outputs)})
+        arguments, keywords = node.arguments.fill_in(places)
+        text = json.dumps([type(node.operation).__name__, _config(node.operation), repr(arguments),
+                           repr(sorted(keywords.items()))], sort_keys=True, default=repr)
+        digest.update(text.encode())
+        for weight in getattr(node.operation, "weights", []) if weights else []:
+            digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
+    digest.update(repr([places[id(tensor)] for tensor in outputs]).encode())
+    return digest.hexdigest()
+
+
+def _config(operation: Any) -> Mapping[str, Any]:
+    config = operation.get_config() if isinstance(operation, keras.Layer) else vars(operation)
+    return {name: value for name, value in config.items()
+            if name not in _WITHOUT_EFFECT and not name.startswith("_")}

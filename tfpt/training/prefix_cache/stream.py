@@ -1,0 +1,123 @@
+"""The batches of an epoch as rows: what is missing is computed in the order in which it is needed, just before."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpt.task import Visits
+from tfpt.training.prefix_cache.rows import CutRows
+
+INPUT_BATCH = 16
+_GROUPS = (1, 2, 4)
+"""Inputs go through the frozen layers in batches of 16, 32 or 64, whichever is fastest: bits don't depend on it."""
+
+_TRIES = 2
+
+
+class GroupSize:
+    """Finds, while it works, how many input batches are best run as one. One for a training."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, list[float]] = {group: [] for group in _GROUPS}
+
+    def next(self) -> int:
+        """The size to try, or the best one once each was tried."""
+        for group, seconds in self._seconds.items():
+            if len(seconds) <= _TRIES:  # the first call of a size makes its kernels, and is not counted
+                return group
+        return min(self._seconds, key=lambda group: min(self._seconds[group][1:]))
+
+    def tell(self, group: int, seconds_per_input: float) -> None:
+        """A group of full size took so long."""
+        self._seconds[group].append(seconds_per_input)
+
+
+class CachedStream:
+    """The rows of ``visits`` in batches. A ``Stream``.
+
+    ``cuts`` are the rows that are kept of every input that is run; the first are those that the batches are made of.
+    """
+
+    def __init__(self, cache: Any, part: str, source: Any, visits: Visits, batch_size: int, cuts: Sequence[CutRows],
+                 row_function: Any):
+        self._cache, self._part, self._source, self._visits = cache, part, source, visits
+        self._size, self._cuts, self._rows, self._row_function = batch_size, cuts, cuts[0], row_function
+        self.steps = -(-len(visits) // batch_size)
+        self._taken = 0
+        self._out_of_range: int | None = None
+        self._numbers = self._rows.numbers(part, visits)
+        absent = np.flatnonzero(self._numbers < 0)
+        if len(absent):
+            cache.loaded_rows += self._load(visits[absent])
+            self._numbers = self._rows.numbers(part, visits)
+        self._missing = np.flatnonzero(self._numbers < 0)
+        self._inputs = iter(cache.reusable.inputs(cache.config, source, visits[self._missing], INPUT_BATCH)) \
+            if len(self._missing) else None
+
+    def take(self, wanted: int, seconds: float) -> tuple[Any, int]:
+        began = time.monotonic()
+        until = min(self._taken + wanted, self.steps)
+        while self._ready() < until and self._out_of_range is None:
+            if self._ready() > self._taken and time.monotonic() - began > seconds:
+                break
+            self._compute()
+        steps = min(self._ready(), until) - self._taken
+        chosen = slice(self._taken * self._size, (self._taken + steps) * self._size)
+        self._taken += steps
+        return (iter(self._batches(chosen)) if steps else None), steps
+
+    def _load(self, visits: Visits) -> int:
+        keys = self._keys(visits)
+        return max(cut.load(self._part, visits, keys) for cut in self._cuts)
+
+    def _ready(self) -> int:
+        """How many batches from the first on are complete, those taken included."""
+        if self._out_of_range is not None:
+            return self._out_of_range // self._size
+        return int(self._missing[0]) // self._size if len(self._missing) else self.steps
+
+    def _compute(self) -> None:
+        """Run the next inputs of those that are missing, and keep their rows."""
+        assert self._inputs is not None
+        began, group = time.perf_counter(), self._cache.group_size.next()
+        inputs = tf.concat([batch for _, batch in zip(range(group), self._inputs)], axis=0)
+        count = len(inputs)
+        places, self._missing = self._missing[:count], self._missing[count:]
+        visits = self._visits[places]
+        keys = self._keys(visits)
+        results = [(rows[:count], holds[:count].numpy()) for rows, holds in self._row_function(_filled_up(inputs))]
+        for cut, (rows, holds) in zip(self._cuts, results, strict=True):
+            held = np.flatnonzero(holds)
+            cut.put(self._part, visits[held], keys[held], rows if holds.all() else tf.gather(rows, held))
+        refused = places[~results[0][1]]
+        self._out_of_range = int(refused[0]) if len(refused) else None
+        self._numbers[places] = self._rows.numbers(self._part, visits)
+        self._cache.computed_rows += count
+        if count == group * INPUT_BATCH:
+            self._cache.group_size.tell(group, (time.perf_counter() - began) / count)
+
+    def _keys(self, visits: Visits) -> np.ndarray:
+        return self._cache.reusable.keys(self._cache.config, self._source, visits)
+
+    def _batches(self, chosen: slice) -> tf.data.Dataset:
+        targets = self._cache.reusable.targets(self._cache.config, self._source, self._visits[chosen])
+        name = self._cache.reusable.name
+        batches = tf.data.Dataset.from_tensor_slices({**targets, name: self._numbers[chosen]}).batch(self._size)
+        if self._rows.in_memory:
+            return batches
+        shape = [None, self._rows.values]
+
+        def read(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            rows = tf.numpy_function(self._rows.read, [batch[name]], self._rows.dtype, stateful=False)
+            return {**batch, name: tf.ensure_shape(rows, shape)}
+
+        return batches.map(read, num_parallel_calls=2, deterministic=True).prefetch(2)
+
+
+def _filled_up(inputs: tf.Tensor) -> tf.Tensor:
+    """At least a whole input batch: of few examples, a product of matrices is computed in another order."""
+    lacking = INPUT_BATCH - len(inputs)
+    return tf.concat([inputs, tf.repeat(inputs[-1:], lacking, axis=0)], axis=0) if lacking > 0 else inputs

@@ -1,0 +1,40 @@
+"""How many steps a call of many runs: enough to cost nothing, few enough that a signal is answered soon."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+CALL_SECONDS = 1.0
+"""About how long one call runs: a signal is answered after it."""
+
+
+class TimedCalls:
+    """Runs calls of one kind ("train", "validation") and learns how long a step takes.
+
+    ``wall_seconds`` gets what they take, under their kind; the first call, which traces, counts under "trace".
+    """
+
+    def __init__(self, kind: str, call: Callable[..., Any], wall_seconds: dict[str, float]):
+        self._kind, self._call, self._wall_seconds = kind, call, wall_seconds
+        self._step_seconds: float | None = None
+        self.traced = False
+
+    def wanted(self, left_steps: int) -> int:
+        """How many of ``left_steps`` the next call had best run."""
+        if self._step_seconds is None:
+            return 1
+        return min(left_steps, max(1, int(CALL_SECONDS / max(self._step_seconds, 1e-6))))
+
+    def run(self, iterator: Any, step_count: int, totals: Any) -> Any:
+        """Run ``step_count`` steps; returns their totals."""
+        began = time.monotonic()
+        totals = self._call(iterator, tf.constant(step_count), totals)
+        float(totals["examples"])  # waits for the result
+        seconds = time.monotonic() - began
+        self.traced = self._step_seconds is not None
+        self._wall_seconds[self._kind if self.traced else "trace"] += seconds
+        # The first call traced: try a few steps before measuring.
+        self._step_seconds = seconds / step_count if self.traced else CALL_SECONDS / 4
+        return totals
