@@ -9,7 +9,7 @@ import click
 from tfpt.commands.tables import aligned
 from tfpt.data.sizes import size_text
 from tfpt.errors import CheckFailed
-from tfpt.workflows.cache import CONVERTED, cache_table, clear_cache, verify_cache
+from tfpt.workflows.cache import CONVERTED, NOTES, cache_table, clear_cache, verify_cache
 
 COLUMNS = ("name", "what", "rows", "size", "last used")
 NOTHING_KEPT = "Nothing is kept in {} yet. Training runs put there what the next ones can use."
@@ -19,19 +19,20 @@ NOTHING_KEPT = "Nothing is kept in {} yet. Training runs put there what the next
 def command() -> None:
     """Show, check and clear what is kept between runs.
 
-    These are activations of frozen layers, and images converted to PNG, under $TFPT_CACHE (by default
-    ~/.cache/tfpt). All of it is computed again when it is missing.
+    These are activations of frozen layers, images converted to PNG, and notes (which image files were found good, how
+    fast the layers of a model are), under $TFPT_CACHE (by default ~/.cache/tfpt). All of it is made again when it is
+    missing.
     """
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: cache, folders, converted, bytes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: cache, folders, converted, notes, bytes.")
 def list_command(as_json: bool) -> None:
     """List what is kept, the least recently used first."""
     table = cache_table()
     if as_json:
         click.echo(json.dumps(table))
-    elif table["folders"] or table["converted"]["images"]:
+    elif table["folders"] or table["converted"]["images"] or table["notes"]["notes"]:
         click.echo("\n".join(aligned([COLUMNS, *map(_folder_cells, table["folders"]), *_last_rows(table)],
                                      right=(COLUMNS.index("rows"), COLUMNS.index("size")))))
     else:
@@ -65,9 +66,9 @@ def verify_command(as_json: bool) -> None:
 def clear_command(names: tuple[str, ...], older_than_days: float | None, as_json: bool) -> None:
     """Remove what is kept, or only what is named.
 
-    NAME is a name of `tfpt cache list`, or how names begin; `converted` stands for all converted images. Without a
-    NAME everything goes, but for the converted images that a run has used in the last day: it may still be reading
-    them. Running trainings don't mind that activations are cleared.
+    NAME is a name of `tfpt cache list`, or how names begin; `converted` stands for all converted images, `notes` for
+    all notes. Without a NAME everything goes, but for the converted images that a run has used in the last day: it may
+    still be reading them. Running trainings don't mind that activations are cleared.
     """
     cleared = clear_cache(names, older_than_days)
     if as_json:
@@ -88,7 +89,11 @@ def _last_rows(table: Mapping[str, Any]) -> list[tuple[str, ...]]:
     images = table["converted"]
     converted = (CONVERTED, "images converted to PNG", str(images["images"]), size_text(images["bytes"]),
                  images["last_used"])
-    return [*([converted] if images["images"] else []), ("total", table["cache"], "", size_text(table["bytes"]), "")]
+    notes = table["notes"]
+    noted = (NOTES, "of files checked and layers timed", str(notes["notes"]), size_text(notes["bytes"]),
+             notes["last_used"])
+    return [*([converted] if images["images"] else []), *([noted] if notes["notes"] else []),
+            ("total", table["cache"], "", size_text(table["bytes"]), "")]
 
 
 def _check_cells(folder: Mapping[str, Any]) -> tuple[str, ...]:

@@ -91,7 +91,8 @@ def _batches(source: ImageSource, columns: dict[str, np.ndarray], image_size: in
              augment_batch: Callable[[tf.Tensor, _Columns], tf.Tensor] | None = None) -> tf.data.Dataset:
     """One row of ``columns`` per image, in order; images are made one by one only if they have to be."""
     columns = {**columns, "label": source.labels[columns["index"]].astype(np.int32)}
-    make_images = _gather_images(source, image_size) if source.pixels is not None else None
+    held = source.is_held(len(columns["index"]))
+    make_images = _gather_images(source, image_size) if held else None
     if make_images is None:
         columns["path"] = _encoded_paths(source, columns["index"])
     rows = tf.data.Dataset.from_tensor_slices(columns)

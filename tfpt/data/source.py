@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfpt.data.decode import decode_image
+from tfpt.data.decode_files import decode_files
+from tfpt.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +23,7 @@ class ImageSource:
         hashes: sha256 of each image's stored bytes, in hexadecimal.
         paths: files that ``decode_image`` reads as Pillow does: the original, or the PNG made from it.
         pixels: uint8 ``[n, height, width, 1 or 3]``, decoded once and kept.
+        hold_size: the side at which the images may be decoded and kept, as all of them fit into memory.
     """
 
     labels: np.ndarray
@@ -28,6 +31,7 @@ class ImageSource:
     hashes: tuple[str, ...]
     paths: tuple[str, ...] | None = None
     pixels: np.ndarray | None = None
+    hold_size: int | None = None
 
     def __post_init__(self) -> None:
         columns = {"names": self.names, "hashes": self.hashes, "paths": self.paths, "pixels": self.pixels}
@@ -58,11 +62,30 @@ class ImageSource:
         heads = b"".join(bytes.fromhex(content_hash[:16]) for content_hash in self.hashes)
         return (np.frombuffer(heads, dtype=">u8") >> np.uint64(1)).astype(np.int64)
 
+    def is_held(self, wanted: int) -> bool:
+        """Whether ``wanted`` of the images had better be taken from ``pixel_tensor`` than from their files.
+
+        They are decoded and kept if that is half of them or more.
+        """
+        at_hand = self.pixels is not None or "pixel_tensor" in self.__dict__
+        return at_hand or (self.hold_size is not None and 2 * wanted >= len(self))
+
     @cached_property
     def pixel_tensor(self) -> tf.Tensor:
-        """``pixels`` as a tensor, made once: every epoch's pipeline captures this one."""
+        """All images, uint8 ``[n, height, width, 1 or 3]``, made once: every epoch's pipeline captures this one.
+
+        Raises:
+            DataError: a file was removed or damaged after it was checked.
+        """
+        pixels = self.pixels
+        if pixels is None:
+            assert self.paths is not None
+            decoded, pixels = decode_files(self.paths, self.hold_size)
+            if not decoded.all():
+                raise DataError(f"{self.names[int(np.argmin(decoded))]} was whole when the data was checked, and can't "
+                                "be decoded now. Start again; the check will find what has changed.")
         with tf.device("CPU"):
-            return tf.constant(self.pixels)
+            return tf.constant(pixels)
 
     def subset(self, indices: np.ndarray | Sequence[int]) -> "ImageSource":
         """The images at ``indices``, in that order."""
@@ -72,4 +95,4 @@ class ImageSource:
             names=tuple(self.names[i] for i in chosen),
             hashes=tuple(self.hashes[i] for i in chosen),
             paths=None if self.paths is None else tuple(self.paths[i] for i in chosen),
-            pixels=None if self.pixels is None else self.pixels[chosen])
+            pixels=None if self.pixels is None else self.pixels[chosen], hold_size=self.hold_size)

@@ -30,6 +30,9 @@ from tfpt.training.screen import epoch_text, measures
 from tfpt.training.steps import many_steps, zero_totals
 from tfpt.training.timed_calls import CALL_SECONDS, TimedCalls
 
+EPOCH_SAVE_SECONDS = 5.0
+"""The end of an epoch is saved unless the last save is younger: an epoch on cached rows may take a tenth of a save."""
+
 
 class Loop:
     """Trains ``job.model`` in place from ``state`` on. ``best_weights`` are those of the best epoch so far."""
@@ -215,8 +218,10 @@ class Loop:
         state.stopped_early = bool(job.model.stop_training) and state.epoch < job.config.train.epochs
         if state.stopped_early or state.epoch == phase.to_epoch:
             check_trainability(job.model, state.phase_digests, updated=self._updates() > state.phase_updates)
+        ends_phase = state.stopped_early or state.epoch == phase.to_epoch
         state.epoch, state.step, state.totals = state.epoch + 1, 0, {}
-        self.save()
+        if ends_phase or time.monotonic() - self._saved_at > EPOCH_SAVE_SECONDS:
+            self.save()
 
     def _keep_best(self, validation: Mapping[str, float]) -> bool:
         value = self.job.task.rank(self.job.config, validation)

@@ -9,11 +9,12 @@ from typing import Any
 
 from tfpt.data.cache_directory import cache_directory
 from tfpt.data.converted_images import measure_converted, remove_converted
+from tfpt.data.notes import list_notes, remove_notes
 from tfpt.data.row_folders import list_folders, remove_folders, verify_folders
 from tfpt.errors import DataError, UsageError
 
-CONVERTED = "converted"
-"""The name that stands for all converted images, beside those of the row folders."""
+CONVERTED, NOTES = "converted", "notes"
+"""The names that stand for all converted images, and for all notes of runs, beside those of the row folders."""
 SECONDS_PER_DAY = 86_400
 
 
@@ -30,7 +31,8 @@ def _problems_explained() -> Iterator[None]:
 @_problems_explained()
 def cache_table() -> dict[str, Any]:
     """``cache`` (the folder), ``bytes`` in all, ``folders`` (the least recently used first: name, about, rows, bytes,
-    segments, last_used) and ``converted`` (images, bytes, last_used). Times are local; None: never.
+    segments, last_used), ``converted`` (images, bytes, last_used) and ``notes`` (notes, bytes, last_used). Times are
+    local; None: never.
 
     Raises:
         DataError: the cache can't be read.
@@ -40,16 +42,20 @@ def cache_table() -> dict[str, Any]:
          "segments": folder.segments, "last_used": _local_time(folder.last_used)} for folder in list_folders()]
     images = measure_converted()
     converted = {"images": images.files, "bytes": images.bytes, "last_used": _local_time(images.last_used)}
-    return {"cache": str(cache_directory()), "folders": folders, "converted": converted,
-            "bytes": images.bytes + sum(folder["bytes"] for folder in folders)}
+    found = list(list_notes())
+    notes = {"notes": len(found), "bytes": sum(size for _, size, _ in found),
+             "last_used": _local_time(max((written for _, _, written in found), default=0.0))}
+    return {"cache": str(cache_directory()), "folders": folders, "converted": converted, "notes": notes,
+            "bytes": images.bytes + notes["bytes"] + sum(folder["bytes"] for folder in folders)}
 
 
 @_problems_explained()
 def clear_cache(names: Sequence[str] = (), older_than_days: float | None = None) -> dict[str, Any]:
     """Removes what ``names`` say, or everything, as far as it was last used more than ``older_than_days`` ago.
 
-    A name is that of a folder, or its beginning, or ``converted``. A run that works reads converted images, so unless
-    they are named, those used in the last day stay. Returns ``removed`` (name, bytes of each) and ``bytes`` in all.
+    A name is that of a folder, or its beginning, ``converted`` or ``notes``. A run that works reads converted images,
+    so unless they are named, those used in the last day stay. Returns ``removed`` (name, bytes of each) and ``bytes``
+    in all.
 
     Raises:
         UsageError: nothing has one of these names.
@@ -66,6 +72,10 @@ def clear_cache(names: Sequence[str] = (), older_than_days: float | None = None)
         images = remove_converted(until if names else yesterday if until is None else min(until, yesterday))
         if images.files:
             removed.append({"name": CONVERTED, "bytes": images.bytes})
+    if not names or NOTES in names:
+        freed = remove_notes(until)
+        if freed:
+            removed.append({"name": NOTES, "bytes": freed})
     return {"removed": removed, "bytes": sum(item["bytes"] for item in removed)}
 
 
@@ -85,11 +95,11 @@ def _matching(names: Sequence[str], folders: Sequence[str]) -> set[str]:
     chosen: set[str] = set()
     for name in names:
         found = [folder for folder in folders if name and folder.startswith(name)]
-        if not found and name != CONVERTED:
-            near = difflib.get_close_matches(name, [*folders, CONVERTED], 2, 0.5)
+        if not found and name not in (CONVERTED, NOTES):
+            near = difflib.get_close_matches(name, [*folders, CONVERTED, NOTES], 2, 0.5)
             hint = f"Did you mean {' or '.join(near)}?" if near else "`tfpt cache list` shows the names."
-            raise UsageError(f"Expected a name in the cache, the beginning of one, or {CONVERTED}, but nothing in "
-                             f"{cache_directory()} is called {name!r}. {hint}")
+            raise UsageError(f"Expected a name in the cache, the beginning of one, {CONVERTED} or {NOTES}, but nothing "
+                             f"in {cache_directory()} is called {name!r}. {hint}")
         chosen.update(found)
     return chosen
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfpt import runtime
 from tfpt.atomic_files import atomic_write_text
-from tfpt.data.cache_directory import cache_directory
+from tfpt.data.notes import notes_folder
 from tfpt.errors import TfptError
 from tfpt.training.graph_runner import graph_runner
 from tfpt.training.graph_split import Cut, graph_nodes
@@ -46,7 +46,7 @@ def measured_seconds(model: keras.Model, stops: Sequence[Cut], sample: Callable[
     """
     tensors = [*(stop.tensors for stop in stops), tuple(model.outputs)]
     signature = graph_signature(model.inputs, [tensor for group in tensors for tensor in group], weights=False)
-    file = cache_directory() / "prefix_costs" / f"{signature[:32]}.json"
+    file = notes_folder("prefix_costs") / f"{signature[:32]}.json"
     conditions = {**runtime.environment(), "fold": fold}
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))

@@ -10,11 +10,13 @@ import tensorflow as tf
 from tfpt.task import Visits
 from tfpt.training.prefix_cache.rows import CutRows
 
-INPUT_BATCH = 16
+INPUT_BATCH = 32
 _GROUPS = (1, 2, 4)
-"""Inputs go through the frozen layers in batches of 16, 32 or 64, whichever is fastest: bits don't depend on it."""
+"""Inputs go through the frozen layers 32, 64 or 128 at a time, always that many: bits don't depend on which."""
 
 _TRIES = 2
+_WORTH_TRYING = 4096
+"""Making the kernels of another size takes as long as a hundred inputs or two: of few inputs it would not come back."""
 
 
 class GroupSize:
@@ -23,12 +25,13 @@ class GroupSize:
     def __init__(self) -> None:
         self._seconds: dict[int, list[float]] = {group: [] for group in _GROUPS}
 
-    def next(self) -> int:
-        """The size to try, or the best one once each was tried."""
+    def next(self, left_inputs: int) -> int:
+        """The size to try, or the best one once each was tried; the smallest where trying doesn't pay."""
         for group, seconds in self._seconds.items():
-            if len(seconds) <= _TRIES:  # the first call of a size makes its kernels, and is not counted
+            if len(seconds) <= _TRIES and left_inputs >= _WORTH_TRYING:  # the first one makes the kernels
                 return group
-        return min(self._seconds, key=lambda group: min(self._seconds[group][1:]))
+        tried = [group for group, seconds in self._seconds.items() if len(seconds) > _TRIES]
+        return min(tried, key=lambda group: min(self._seconds[group][1:]), default=_GROUPS[0])
 
     def tell(self, group: int, seconds_per_input: float) -> None:
         """A group of full size took so long."""
@@ -82,13 +85,13 @@ class CachedStream:
     def _compute(self) -> None:
         """Run the next inputs of those that are missing, and keep their rows."""
         assert self._inputs is not None
-        began, group = time.perf_counter(), self._cache.group_size.next()
+        began, group = time.perf_counter(), self._cache.group_size.next(len(self._missing))
         inputs = tf.concat([batch for _, batch in zip(range(group), self._inputs)], axis=0)
         count = len(inputs)
         places, self._missing = self._missing[:count], self._missing[count:]
         visits = self._visits[places]
         keys = self._keys(visits)
-        results = [(rows[:count], holds[:count].numpy()) for rows, holds in self._row_function(_filled_up(inputs))]
+        results = [(rows[:count], holds[:count].numpy()) for rows, holds in self._row_function(_filled_up(inputs, group * INPUT_BATCH))]
         for cut, (rows, holds) in zip(self._cuts, results, strict=True):
             held = np.flatnonzero(holds)
             cut.put(self._part, visits[held], keys[held], rows if holds.all() else tf.gather(rows, held))
@@ -117,7 +120,8 @@ class CachedStream:
         return batches.map(read, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
-def _filled_up(inputs: tf.Tensor) -> tf.Tensor:
-    """At least a whole input batch: of few examples, a product of matrices is computed in another order."""
-    lacking = INPUT_BATCH - len(inputs)
+def _filled_up(inputs: tf.Tensor, count: int) -> tf.Tensor:
+    """``count`` inputs, the last one repeated: another number would need kernels of its own, and might round otherwise.
+    """
+    lacking = count - len(inputs)
     return tf.concat([inputs, tf.repeat(inputs[-1:], lacking, axis=0)], axis=0) if lacking > 0 else inputs
