@@ -194,12 +194,14 @@ class Loop:
         return metrics
 
     def _tell_prefix(self, seconds: float) -> None:
-        """Whether rows were computed in this epoch, and how fast; what is on disk is whole then."""
+        """How many rows were computed in this epoch, and how fast; what is on disk is whole then."""
         if self.cache:
-            computed = self.cache.finish()
-            if computed:
-                self.job.screen.line("prefix", f"{computed:,} inputs through the frozen layers · "
-                                               f"{computed / max(seconds, 1e-9):,.0f}/s · {seconds:.1f} s")
+            text = self.cache.finish(seconds)
+            for notice in self.cache.notices:
+                self.job.screen.line("cache", notice)
+            self.cache.notices.clear()
+            if text:
+                self.job.screen.line("prefix", text)
 
     def _close_epoch(self, training: dict[str, float], validation: dict[str, float], train_seconds: float,
                      epoch_seconds: float) -> None:

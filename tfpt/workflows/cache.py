@@ -43,10 +43,11 @@ def cache_table() -> dict[str, Any]:
     images = measure_converted()
     converted = {"images": images.files, "bytes": images.bytes, "last_used": _local_time(images.last_used)}
     found = list(list_notes())
-    notes = {"notes": len(found), "bytes": sum(size for _, size, _ in found),
+    notes_bytes = sum(size for _, size, _ in found)
+    notes = {"notes": len(found), "bytes": notes_bytes,
              "last_used": _local_time(max((written for _, _, written in found), default=0.0))}
     return {"cache": str(cache_directory()), "folders": folders, "converted": converted, "notes": notes,
-            "bytes": images.bytes + notes["bytes"] + sum(folder["bytes"] for folder in folders)}
+            "bytes": images.bytes + notes_bytes + sum(folder["bytes"] for folder in folders)}
 
 
 @_problems_explained()

@@ -37,7 +37,7 @@ def make_plan(task: Task, config: Any, splits: Splits, cache_record: Mapping[str
     model = task.build(config, splits.metadata)
     units = task.units(model)
     phases = plan_phases(config.freeze, config.train.epochs, units)
-    steps_per_epoch = int(task.train_batches(config, splits.train, 1, 0).cardinality())
+    steps_per_epoch = _steps_per_epoch(task, config, splits)
     optimizers = task.optimizers(config, model, ever_trainable(model, units, phases), steps_per_epoch)
     first_optimizer = next(iter(optimizers.values()))[0]
     model.compile(optimizer=first_optimizer, auto_scale_loss=False)  # Keras callbacks look for model.optimizer
@@ -45,6 +45,12 @@ def make_plan(task: Task, config: Any, splits: Splits, cache_record: Mapping[str
     cache = CachePlan.from_record(cache_record) if cache_record else _plan_cache(task, config, splits, model, units,
                                                                                  phases)
     return Plan(model, units, phases, parameters, optimizers, steps_per_epoch, cache)
+
+
+def _steps_per_epoch(task: Task, config: Any, splits: Splits) -> int:
+    if task.reusable is None:
+        return int(task.train_batches(config, splits.train, 1, 0).cardinality())
+    return math.ceil(len(splits.train) / task.reusable.update_size(config))  # without opening a pipeline
 
 
 def _plan_cache(task: Task, config: Any, splits: Splits, model: keras.Model, units: Sequence[Unit],

@@ -61,8 +61,9 @@ def finish_record(run: Run, task: Task, loop: Loop, scores: Mapping[str, Any],
                "prefix": spent["prefix"], "trace": spent["trace"], "train": spent["train"],
                "evaluate": spent["validation"] + wall_seconds["test"]}
     speed = loop.state.timed_examples / spent["train"] if spent["train"] else None
+    rows = {"computed_rows": loop.cache.computed_rows, "loaded_rows": loop.cache.loaded_rows} if loop.cache else {}
     run.update_manifest(
-        status="finished", why=None, best_epoch=best.get("epoch"),
+        status="finished", why=None, cache={**run.manifest()["cache"], **rows}, best_epoch=best.get("epoch"),
         metrics={"validation": best.get("validation"), "test": {name: scores[name] for name in task.headline}},
         wall_seconds={name: round(value, 2) for name, value in seconds.items()},
         examples_per_second=None if speed is None else round(speed, 1))

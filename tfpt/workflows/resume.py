@@ -15,7 +15,7 @@ from tfpt.training import checkpoint
 from tfpt.training.job import Job, all_variables
 from tfpt.training.loop import Loop, restore
 
-MAY_DIFFER = ("train.epochs", "train.checkpoint_seconds", "data.memory_mb")
+MAY_DIFFER = ("train.epochs", "train.checkpoint_seconds", "data.memory_mb", "cache.max_gb")
 """Settings that change nothing of what was computed so far."""
 
 

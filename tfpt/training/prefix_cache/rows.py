@@ -1,12 +1,14 @@
 """The rows of one cut: activations of one visit each, flattened, in memory or on disk."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfpt.data.row_files import RowFolder
+from tfpt.errors import DataError
 from tfpt.task import Visits
 
 _LOADED_AT_ONCE = 64 * 2**20
@@ -19,13 +21,23 @@ class CutRows:
     which steps gather from; on disk in a row folder, from which they are read batch by batch.
     """
 
-    def __init__(self, values: int, dtype: tf.DType, parts: Mapping[str, tuple[int, int]], capacity: int,
-                 folder: RowFolder | None, in_memory: bool):
-        """``parts`` has the number of examples and of views of each part; ``capacity`` rows are the most in memory."""
-        self.values, self.dtype, self.folder, self.in_memory = values, dtype, folder, in_memory
+    def __init__(self, values: int, dtype: tf.DType, parts: Mapping[str, tuple[int, int]], capacity: int | None,
+                 folder: RowFolder | None, tell: Callable[[str], None]):
+        """Rows of ``values`` numbers.
+
+        Args:
+            parts: the number of examples and of views of each part.
+            capacity: the most rows that there may be in memory; None: they stay on disk, in ``folder``.
+            folder: where they are kept for later runs, if at all.
+            tell: gets a sentence for the user if the folder is damaged or fails.
+        """
+        self.values, self.dtype, self.folder, self.in_memory = values, dtype, folder, capacity is not None
+        self._tell = tell
         self._numbers = {part: np.full(shape, -1, np.int64) for part, shape in parts.items()}
         self._filled = 0
-        if in_memory:
+        for sentence in folder.damaged if folder else ():
+            tell(f"{sentence} Its rows are computed again.")
+        if self.in_memory:
             with tf.device("CPU"):  # the copy to a GPU is a batch's, not the whole cache's
                 # Without initial zeros, which would take the memory of rows that may never come.
                 self._table = tf.Variable(tf.raw_ops.Empty(shape=[capacity, values], dtype=dtype, init=False),
@@ -40,8 +52,11 @@ class CutRows:
         if self.folder is None or not len(visits):
             return 0
         found = self.folder.find(keys)
-        places = np.flatnonzero(found >= 0)
+        places = np.flatnonzero((found >= 0) & (self.numbers(part, visits) < 0))
+        damaged = len(self.folder.damaged)
         places = places[self.folder.verified(found[places])]
+        for sentence in self.folder.damaged[damaged:]:
+            self._tell(f"{sentence} Its rows are computed again.")
         if not self.in_memory:
             self._numbers[part][visits.index[places], visits.view[places]] = found[places]
             return len(places)
@@ -59,9 +74,10 @@ class CutRows:
         if not len(new):
             return
         if self.folder is not None:
-            numbers = self.folder.append(keys, np.ascontiguousarray(rows.numpy()).view(np.uint8))
-            if not self.in_memory:
-                self._numbers[part][visits.index, visits.view] = numbers
+            with self._going_on_in_memory():
+                numbers = self.folder.append(keys, np.ascontiguousarray(rows.numpy()).view(np.uint8))
+                if not self.in_memory:
+                    self._numbers[part][visits.index, visits.view] = numbers
         if self.in_memory:
             self._append(part, visits, rows)
 
@@ -77,12 +93,25 @@ class CutRows:
     def finish(self) -> None:
         """What was put so far is whole on disk, for a later run as well."""
         if self.folder is not None:
-            self.folder.finish()
+            with self._going_on_in_memory():
+                self.folder.finish()
 
     def close(self) -> None:
         """Leaves what is whole on disk."""
         if self.folder is not None:
             self.folder.close()
+
+    @contextlib.contextmanager
+    def _going_on_in_memory(self) -> Iterator[None]:
+        """A disk that fails ends the training only if the rows are nowhere else."""
+        try:
+            yield
+        except DataError as problem:
+            if not self.in_memory or self.folder is None:
+                raise
+            self._tell(f"{problem} This run goes on in memory alone.")
+            self.folder.close()
+            self.folder = None
 
     def _append(self, part: str, visits: Visits, rows: tf.Tensor) -> None:
         end = self._filled + len(visits)

@@ -91,7 +91,8 @@ class CachedStream:
         places, self._missing = self._missing[:count], self._missing[count:]
         visits = self._visits[places]
         keys = self._keys(visits)
-        results = [(rows[:count], holds[:count].numpy()) for rows, holds in self._row_function(_filled_up(inputs, group * INPUT_BATCH))]
+        full = self._row_function(_filled_up(inputs, group * INPUT_BATCH))
+        results = [(rows[:count], holds[:count].numpy()) for rows, holds in full]
         for cut, (rows, holds) in zip(self._cuts, results, strict=True):
             held = np.flatnonzero(holds)
             cut.put(self._part, visits[held], keys[held], rows if holds.all() else tf.gather(rows, held))
