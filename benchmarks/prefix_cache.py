@@ -2,11 +2,9 @@
 
 Both read the same JPEG files, decode them, build and trace the same model with the same layers frozen, and train for
 the same epochs with validation after each: jobs in one process, alternating, the medians of paired ratios. Loading the
-weights is not counted. ``--warm`` keeps the rows of the first job for the later ones; otherwise every job begins with
-an empty cache.
+weights is not counted. In every round tfpt does the job twice, on an empty cache and, warm, on what that has left.
 
     python benchmarks/prefix_cache.py --unfreeze 0 10 30 all --out prefix_cache.json --plot prefix_cache.png
-    python benchmarks/prefix_cache.py --unfreeze 0 --warm
     python benchmarks/prefix_cache.py --growth 1000 4000 16000
 """
 
@@ -22,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from jpeg_files import write_images
+from matplotlib import pyplot
 
 from tfpt import runtime
 from tfpt.config.loading import load_config
@@ -41,11 +40,13 @@ from tfpt.training.screen import Screen  # noqa: E402
 from tfpt.workflows.plan import make_plan  # noqa: E402
 
 TASK = get_task("image_classification")
+COLOURS = ("#b0b0b0", "#1f6fb2", "#7fb3dd")
 
 
 def config_for(folder: Path, unfreeze: int | str, arguments: argparse.Namespace):
     settings = {"data.path": str(folder / "images"), "model.weights": str(folder / "backbone.keras"),
-                "model.alpha": arguments.alpha, "data.image_size": arguments.image_size, "freeze.unfreeze": unfreeze, "freeze.head_epochs": 0,
+                "model.alpha": arguments.alpha, "data.image_size": arguments.image_size,
+                "freeze.unfreeze": unfreeze, "freeze.head_epochs": 0,
                 "freeze.backbone_rate": 1.0, "augment.flip": arguments.flip, "train.batch_size": 32,
                 "train.epochs": arguments.epochs, "data.validation": 0.2, "data.test": 0.01,
                 "optimizer.learning_rate": 1e-4, "optimizer.schedule": "constant"}
@@ -155,36 +156,34 @@ def compare(unfreeze: int | str, arguments: argparse.Namespace, folder: Path) ->
     splits = TASK.sources(config)
     file_lists = [(list(part.paths), part.labels.tolist()) for part in (splits.train, splits.validation)]
     cache = Path(os.environ["TFPT_CACHE"])
-    ours: list[dict] = []
-    fits: list[dict] = []
+    jobs: dict[str, list[dict]] = {"cold": [], "warm": [], "fit": []}
     peak = matmul_macs_per_second()
-    if arguments.warm:
-        our_job(config)
     for turn in range(arguments.rounds):
-        for name in ("ours", "fit") if turn % 2 == 0 else ("fit", "ours"):
+        for name in ("cold", "warm", "fit") if turn % 2 == 0 else ("fit", "cold", "warm"):
             keras.backend.clear_session()
             gc.collect()
-            if name == "ours":
-                if not arguments.warm:
-                    shutil.rmtree(cache, ignore_errors=True)
-                ours.append(our_job(config))
-            else:
-                fits.append(fit_job(config, file_lists))
-        print(f"  unfreeze {unfreeze}: {ours[-1]['seconds']:.1f} s against {fits[-1]['seconds']:.1f} s", flush=True)
-    return summary(unfreeze, arguments, ours, fits, peak)
+            if name == "cold":
+                shutil.rmtree(cache, ignore_errors=True)
+            jobs[name].append(fit_job(config, file_lists) if name == "fit" else our_job(config))
+        print(f"  unfreeze {unfreeze}:", *(f"{name} {done[-1]['seconds']:.1f} s" for name, done in jobs.items()),
+              flush=True)
+    return summary(unfreeze, arguments, jobs["cold"], jobs["warm"], jobs["fit"], peak)
 
 
-def summary(unfreeze: int | str, arguments: argparse.Namespace, ours: list[dict], fits: list[dict],
-            peak: float) -> dict:
+def ratios_to(fits: list[dict], ours: list[dict]) -> dict:
     ratios = [fit["seconds"] / our["seconds"] for our, fit in zip(ours, fits, strict=True)]
+    return {"ratio": round(statistics.median(ratios), 2), "ratios": [round(ratio, 2) for ratio in ratios],
+            "seconds": round(statistics.median(our["seconds"] for our in ours), 2)}
+
+
+def summary(unfreeze: int | str, arguments: argparse.Namespace, ours: list[dict], warm: list[dict], fits: list[dict],
+            peak: float) -> dict:
     middle = sorted(ours, key=lambda job: job["seconds"])[len(ours) // 2]
     floor = floor_seconds(middle, arguments.epochs, peak)
     parts = {name: round(middle[name], 2) for name in ("seconds", "data", "prefix", "trace", "train", "validation")}
-    return {"unfreeze": unfreeze, "warm": arguments.warm, "ratio": round(statistics.median(ratios), 2),
-            "ratios": [round(ratio, 2) for ratio in ratios],
-            "tfpt_seconds": round(statistics.median(our["seconds"] for our in ours), 2),
+    return {"unfreeze": unfreeze, "cold": ratios_to(fits, ours), "warm": ratios_to(fits, warm),
             "fit_seconds": round(statistics.median(fit["seconds"] for fit in fits), 2),
-            "tfpt_parts": parts, "cuts": middle["cuts"], "cache_megabytes": round(middle["cache_bytes"] / 1e6, 1),
+            "cold_parts": parts, "cuts": middle["cuts"], "cache_megabytes": round(middle["cache_bytes"] / 1e6, 1),
             "floor_seconds": round(floor, 2), "share_of_floor": round(floor / middle["seconds"], 2),
             "peak_gigamacs_per_second": round(peak / 1e9, 1),
             "last_loss": {"tfpt": round(ours[-1]["losses"][-1], 4), "fit": round(fits[-1]["losses"][-1], 4)}}
@@ -209,16 +208,14 @@ def number_or_name(text: str) -> int | str:
 
 
 def draw(rows: list[dict], file: Path) -> None:
-    import matplotlib
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     figure, axes = pyplot.subplots(figsize=(7, 3.5), layout="constrained")
     places = np.arange(len(rows))
-    for offset, name, colour in ((-0.2, "fit_seconds", "#b0b0b0"), (0.2, "tfpt_seconds", "#1f6fb2")):
-        bars = axes.barh(places + offset, [row[name] for row in rows], 0.38, label=name.split("_")[0], color=colour)
+    series = {"fit": [row["fit_seconds"] for row in rows], "tfpt": [row["cold"]["seconds"] for row in rows],
+              "tfpt, warm": [row["warm"]["seconds"] for row in rows]}
+    for place, (label, seconds) in enumerate(series.items()):
+        bars = axes.barh(places + 0.27 * (place - 1), seconds, 0.25, label=label, color=COLOURS[place])
         axes.bar_label(bars, fmt="%.1f s", padding=3, fontsize=8)
-    axes.set_yticks(places, [f"unfreeze {row['unfreeze']}: {row['ratio']:.1f}×" for row in rows])
+    axes.set_yticks(places, [f"unfreeze {row['unfreeze']}: {row['cold']['ratio']:.1f}×" for row in rows])
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel("seconds from the files to the trained model, median of the rounds")
@@ -236,7 +233,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--unfreeze", nargs="*", default=["0", "10", "30", "all"])
     parser.add_argument("--flip", action="store_true", help="flip at random, on both sides")
-    parser.add_argument("--warm", action="store_true", help="keep the rows from job to job")
     parser.add_argument("--growth", type=int, nargs="*", help="only tfpt, on so many files each")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--plot", type=Path)

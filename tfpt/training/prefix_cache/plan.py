@@ -19,8 +19,8 @@ from tfpt.training.prefix_cache.costs import estimated_seconds, measured_seconds
 from tfpt.training.prefix_cache.stops import PhaseCuts, in_order, phase_cuts
 
 DTYPE_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
-DISK_IS_FASTER = 1.2
-"""Rows go to disk alone where what fits in memory would take this much longer."""
+DISK_IS_FASTER = 1.05
+"""Rows go to disk alone where what fits in memory would take this many times as long."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,7 @@ def plan_cache(config: CacheConfig, workload: Workload, model: keras.Model, unit
     where = "disk" if config.mode == "disk" or (config.mode == "auto" and slow) else "memory"
     chosen = on_disk if where == "disk" else in_memory
     if not any(choice.option for choice in chosen):
-        limit = "cache.max_gb, or the free disk," if where == "disk" else f"cache.budget_mb {config.budget_mb}"
-        return CachePlan(phases=(None,) * len(phases), why=f"{limit} is too small for any cut")
+        return CachePlan(phases=(None,) * len(phases), why=_why_none(config, costs, where))
     size = most_bytes(costs, chosen)
     planned = [stop for stop in range(len(stops)) if any(c.option and c.option.stop == stop for c in chosen)]
     return CachePlan(
@@ -106,6 +105,13 @@ def plan_cache(config: CacheConfig, workload: Workload, model: keras.Model, unit
         phases=tuple(planned.index(choice.option.stop) if choice.option else None for choice in chosen),
         where=where, kept=config.mode != "memory" and size <= room, rows=max(phase.rows for phase in costs),
         dtype=config.dtype, bytes=size)
+
+
+def _why_none(config: CacheConfig, costs: Sequence[PhaseCosts], where: str) -> str:
+    if not any(choice.option for choice in choose_cuts(costs, float("inf"))):
+        return "it would save hardly any time: little of what is frozen is seen twice"
+    return ("there is no room on disk within cache.max_gb for any cut" if where == "disk"
+            else f"cache.budget_mb {config.budget_mb} is too small for any cut")
 
 
 def _planned(model: keras.Model, cut: Cut, stop: int, chosen: Sequence[Choice]) -> PlannedCut:
