@@ -210,7 +210,7 @@ class RowFolder:
     def _not_usable(self, problem: OSError) -> DataError:
         return DataError(f"Expected to keep computed rows in {self.path}, but: {problem.strerror or problem}. What was "
                          "kept before is intact. Make room (`tfpt cache clear`), set TFPT_CACHE to another folder, or "
-                         "keep nothing on disk with --cache memory or --cache off.")
+                         "begin a run that keeps nothing on disk, with --cache memory or --cache off.")
 
 
 @dataclass(eq=False)

@@ -4,6 +4,7 @@ Everything that decides what comes next is in ``LoopState``, in variables, or a 
 is killed and resumed from any checkpoint computes what it would have computed, bit for bit.
 """
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -68,12 +69,9 @@ class Loop:
         self._write_history()
         self._callbacks.on_train_begin()
         self._fresh_callbacks = restore_callback_state(self._callbacks, state.callbacks)
-        try:
+        with self.cache or contextlib.nullcontext():
             while state.epoch <= self.job.config.train.epochs and not state.stopped_early:
                 self._run_epoch()
-        finally:
-            if self.cache:
-                self.cache.close()
         self._callbacks.on_train_end()
         return state
 
@@ -269,8 +267,8 @@ class Loop:
         if not math.isfinite(metrics["loss"]):
             raise TrainingFailed(
                 f"The loss is {metrics['loss']} in epoch {self.state.epoch} at step {self.state.step}: training "
-                "diverged. Try a lower --learning-rate or optimizer.clip_norm: 1.0; the checkpoint of the last "
-                "finished epoch is intact.")
+                "diverged. Try a lower --learning-rate or optimizer.clip_norm: 1.0; the last checkpoint, from "
+                "before that, is intact.")
 
     def _schedule_point(self) -> dict[str, float]:
         """The rates with which the epoch began, by group, and how many parameters train."""

@@ -103,8 +103,7 @@ def show_plan(screen: Screen, task: Task, config: Any, splits: Splits, plan: Pla
 
 
 def _phase_columns(config: Any, plan: Plan, phase: Phase, parameters: int) -> tuple[str, str, str, str]:
-    last = "" if phase.to_epoch == phase.from_epoch else f"–{phase.to_epoch}"
-    epochs = f"epoch{'s' if last else ''} {phase.from_epoch}{last}"
+    epochs = _epochs_text(phase.from_epoch, phase.to_epoch)
     if phase.unfrozen == 0:
         what = "head only"
     elif phase.unfrozen == len(plan.units):
@@ -127,10 +126,11 @@ def _cache_texts(plan: Plan, train_examples: int, validation_examples: int) -> l
     views = (cache.rows - validation_examples) // train_examples
     rows = f"{cache.rows:,}" if views == 1 else f"({train_examples:,} × {views} views + {validation_examples:,})"
     lines = []
-    for number, cut in enumerate(cache.cuts):
+    for number in dict.fromkeys(used for used in cache.phases if used is not None):
+        cut = cache.cuts[number]
         phases = [phase for phase, used in zip(plan.phases, cache.phases, strict=True) if used == number]
         size = cut.values * DTYPE_BYTES[cache.dtype]
-        epochs = "" if len(plan.phases) == 1 else f"epochs {phases[0].from_epoch}–{phases[-1].to_epoch}: "
+        epochs = "" if len(plan.phases) == 1 else f"{_epochs_text(phases[0].from_epoch, phases[-1].to_epoch)}: "
         lines.append(f"{epochs}cut after {cut.name} · {size_text(size)} × {rows} = "
                      f"{size_text(size * cache.rows)} {_where(cache)} · {cut.saved:.0%} of the forward work saved")
     return lines
@@ -138,6 +138,10 @@ def _cache_texts(plan: Plan, train_examples: int, validation_examples: int) -> l
 
 def _where(cache: CachePlan) -> str:
     return "on disk" if cache.where == "disk" else "in memory" + (" and on disk" if cache.kept else "")
+
+
+def _epochs_text(first: int, last: int) -> str:
+    return f"epoch {first}" if first == last else f"epochs {first}–{last}"
 
 
 def _optimizer_text(config: Any, plan: Plan) -> str:

@@ -1,5 +1,6 @@
 """The prefix cache of one training: opens the rows of each phase's cuts, computes what is missing, feeds the steps."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import tensorflow as tf
 from tfpt import runtime
 from tfpt.data.row_files import RowFolder
 from tfpt.data.row_folders import evict, prefix_folder
-from tfpt.errors import DataError
+from tfpt.errors import DataError, TfptError
 from tfpt.task import ReusableInputs, Splits, Task
 from tfpt.training.feeds import Stream
 from tfpt.training.graph_runner import graph_runner
@@ -44,6 +45,14 @@ class PrefixCache:
         self._cuts = [cut.find(model) for cut in plan.cuts]
         self._open: dict[int, CutRows] = {}
 
+    def __enter__(self) -> "PrefixCache":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # What ended the training is what the user is to read of, not that the disk failed too.
+        with contextlib.suppress(TfptError) if kind else contextlib.nullcontext():
+            self.close()
+
     def feed(self, phase: int, reached: set[int]) -> "CachedFeed":
         """The feed of ``phase`` (from 0), which has a cut; ``reached`` as in ``graph_runner``.
 
@@ -62,8 +71,9 @@ class PrefixCache:
         return CachedFeed(self, current, wanted, reached)
 
     def has_cut(self, phase: int) -> bool:
-        """Whether ``phase`` (from 0) is fed from rows."""
-        return self.plan.phases[phase] is not None
+        """Whether ``phase`` (from 0) is fed from rows: not if they had to become float32 and then fit nowhere."""
+        number = self.plan.phases[phase]
+        return number is not None and (self._in_memory(number) or self.plan.kept)
 
     def widen(self, number: int) -> None:
         """From now on the rows of the cut ``number`` are float32; those that there are are computed again."""
@@ -127,11 +137,16 @@ class PrefixCache:
         parts = {"train": (len(self.splits.train), views), "validation": (len(self.splits.validation), 1)}
         # The epochs of now, not of the plan: a run may be resumed to train longer, and see more views.
         capacity = len(self.splits.train) * min(views, self.config.train.epochs) + len(self.splits.validation)
-        in_memory = self.plan.where == "memory"
-        return CutRows(cut.values, dtype, parts, capacity if in_memory else None, self._folder(cut, dtype),
-                       self.notices.append)
+        return CutRows(cut.values, dtype, parts, capacity if self._in_memory(number) else None,
+                       self._folder(number), self.notices.append)
 
-    def _folder(self, cut: Cut, dtype: tf.DType) -> RowFolder | None:
+    def _in_memory(self, number: int) -> bool:
+        size = self.plan.rows * self._cuts[number].values * self._dtype(number).size
+        fits = size <= self.config.cache.budget_mb * 2**20
+        return self.plan.where == "memory" and (number not in self.widened or fits)
+
+    def _folder(self, number: int) -> RowFolder | None:
+        cut, dtype = self._cuts[number], self._dtype(number)
         if not self.plan.kept:
             return None
         text = repr([graph_signature(self.model.inputs, cut.tensors), dtype.name, self.config.cache.fold_batch_norm,
@@ -141,7 +156,7 @@ class PrefixCache:
         try:
             return RowFolder(prefix_folder(text), cut.values * dtype.size, about)
         except DataError as problem:
-            if self.plan.where == "disk":
+            if not self._in_memory(number):
                 raise
             self.notices.append(f"{problem} This run goes on in memory alone.")
             return None
@@ -152,11 +167,12 @@ def _as_row(tensors: Sequence[tf.Tensor], dtype: tf.DType) -> tuple[tf.Tensor, t
     if dtype == tf.float32:  # no wider one to turn to: training sees what isn't a number, as it does without the cache
         return exact, tf.ones([tf.shape(exact)[0]], tf.bool)
     rows = tf.cast(exact, dtype)
-    in_range = tf.reduce_all(tf.math.is_finite(rows) | ~tf.math.is_finite(exact), axis=1)
+    # What isn't finite in float32 either is a model that has diverged, which the loss will tell.
+    too_large = tf.reduce_any(tf.math.is_finite(exact) & ~tf.math.is_finite(rows), axis=1)
     # Numbers below the smallest normal one lose digits; it does no harm where others of the row are much larger.
     largest = tf.reduce_max(tf.abs(exact), axis=1)
-    exact_enough = tf.equal(largest, 0) | (largest >= _MARGIN * float(ml_dtypes.finfo(dtype.as_numpy_dtype).tiny))
-    return rows, in_range & exact_enough
+    too_small = (largest > 0) & (largest < _MARGIN * float(ml_dtypes.finfo(dtype.as_numpy_dtype).tiny))
+    return rows, ~(too_large | too_small)
 
 
 class CachedFeed:

@@ -1,11 +1,13 @@
 """Which cut each freeze phase should use: pure arithmetic on measured seconds and on bytes."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-NEAR_BEST = 1.02
-"""Of the plans at most this much slower than the fastest, the one with the fewest bytes is taken: times are noisy."""
+NEAR_BEST = 1.1
+"""Of the plans that take at most this many times the least, one that caches most phases in the fewest bytes is taken:
+times are noisy, and the narrow places of a network are the same for short runs and long ones, which then share rows."""
 
 READ_BYTES_PER_SECOND = 1e9
 """Gathering rows and widening them to float32, on one core; measured between 0.8 and 1.5 GB/s."""
@@ -61,16 +63,32 @@ class Choice:
 def choose_cuts(phases: Sequence[PhaseCosts], budget_bytes: float) -> list[Choice]:
     """The plan with the fewest seconds whose rows never take more than ``budget_bytes``, at most.
 
-    Every plan is looked at, or as many as ``_MOST_PLANS``, the narrowest cuts of each phase left for last.
+    Every plan is looked at, if there are at most ``_MOST_PLANS``; otherwise what is found step by step.
     """
-    weighed = [(plan_seconds(phases, plan), most_bytes(phases, plan), plan) for plan in _plans(phases)]
+    each = _choices(phases)
+    if math.prod(map(len, each)) <= _MOST_PLANS:
+        return _best(phases, itertools.product(*each), budget_bytes)
+    plan = tuple(Choice(None) for _ in phases)
+    while True:
+        near = [plan, *_changed(plan, each)]
+        affordable = [candidate for candidate in near if most_bytes(phases, candidate) <= budget_bytes]
+        faster = min(affordable, key=lambda candidate: plan_seconds(phases, candidate))
+        if plan_seconds(phases, faster) >= plan_seconds(phases, plan):
+            return _best(phases, near, budget_bytes)
+        plan = faster
+
+
+def _best(phases: Sequence[PhaseCosts], plans: Iterable[tuple[Choice, ...]], budget_bytes: float) -> list[Choice]:
+    weighed = [(plan_seconds(phases, plan), most_bytes(phases, plan), plan) for plan in plans]
     affordable = [(seconds, size, plan) for seconds, size, plan in weighed if size <= budget_bytes]
     fastest = min(seconds for seconds, _, _ in affordable)
-    near = [(size, seconds, plan) for seconds, size, plan in affordable if seconds <= NEAR_BEST * fastest]
-    return list(min(near, key=lambda candidate: candidate[:2])[2])
+    near = [(sum(choice.option is None for choice in plan), size, seconds, plan)
+            for seconds, size, plan in affordable if seconds <= NEAR_BEST * fastest]
+    return list(min(near, key=lambda candidate: candidate[:3])[3])
 
 
-def _plans(phases: Sequence[PhaseCosts]) -> Iterator[tuple[Choice, ...]]:
+def _choices(phases: Sequence[PhaseCosts]) -> list[list[Choice]]:
+    """What each phase may do."""
     each: list[list[Choice]] = []
     for number, phase in enumerate(phases):
         choices = [Choice(None)]
@@ -79,8 +97,17 @@ def _plans(phases: Sequence[PhaseCosts]) -> Iterator[tuple[Choice, ...]]:
             if number and option.valid_from == 0 and phases[0].options:
                 choices.append(Choice(option, ahead=True))
         each.append(choices)
-    most = max(3, int(_MOST_PLANS ** (1 / len(phases))))
-    return itertools.product(*(choices[:most] for choices in each))
+    return each
+
+
+def _changed(plan: tuple[Choice, ...], each: Sequence[Sequence[Choice]]) -> Iterator[tuple[Choice, ...]]:
+    """``plan`` with one choice made otherwise in one phase, or in all that allow it from some phase on: rows that are
+    used once don't pay, those that several phases share do."""
+    for number, choices in enumerate(each):
+        for choice in choices:
+            yield (*plan[:number], choice, *plan[number + 1:])
+            yield (*plan[:number], *(choice if choice in allowed else kept
+                                     for kept, allowed in zip(plan[number:], each[number:], strict=True)))
 
 
 def plan_seconds(phases: Sequence[PhaseCosts], plan: Sequence[Choice]) -> float:
