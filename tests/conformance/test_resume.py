@@ -1,4 +1,6 @@
-"""A run that is killed and resumed ends with the bits of one that was not, across a freeze boundary too."""
+"""A run that is killed and resumed ends with the bits of one that was not, across a freeze boundary too; the prefix
+cache, which is on unless it is switched off, changes nothing of what comes out.
+"""
 
 import json
 import signal
@@ -24,9 +26,11 @@ def same_outcome(one, other):
     assert last_arrays(one) == last_arrays(other)
     first, second = (json.loads((run / "run.json").read_text()) for run in (one, other))
     assert first["metrics"] == second["metrics"] and first["status"] == second["status"] == "finished"
+    assert first["cache"]["cuts"] == second["cache"]["cuts"] != []
 
 
 def test_killed_in_two_phases_and_resumed_it_ends_with_the_same_bits(whole, tmp_path):
+    """The cache is empty at first: the first kill comes while rows are computed, which are then on disk in part."""
     task, uninterrupted = whole
     run_dir = tmp_path / "run"
     assert stop_at(task, run_dir, 1, signal.SIGKILL, SAVE_OFTEN) == -signal.SIGKILL
@@ -42,3 +46,14 @@ def test_terminated_it_saves_says_so_and_goes_on(whole, tmp_path):
     assert json.loads((run_dir / "run.json").read_text())["status"] == "interrupted"
     finish(task, run_dir, "--resume")
     same_outcome(uninterrupted, run_dir)
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_without_the_cache_the_losses_are_the_same_to_rounding(task, tmp_path):
+    finish(task, tmp_path / "off", "cache.mode=off")
+    finish(task, tmp_path / "on", "cache.dtype=float32")
+    assert json.loads((tmp_path / "on" / "run.json").read_text())["cache"]["cuts"]
+    lines = [[json.loads(line) for line in (tmp_path / mode / "metrics.jsonl").read_text().splitlines()]
+             for mode in ("on", "off")]
+    for on, off in zip(*lines, strict=True):
+        assert on == pytest.approx(off, rel=1e-4)

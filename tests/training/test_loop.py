@@ -45,7 +45,8 @@ class StopAfter:
 @given(stops=st.lists(st.integers(0, 12), min_size=1, max_size=3))
 def test_interrupted_anywhere_it_ends_with_the_same_bits(whole, tmp_path_factory, stops):
     folder = tmp_path_factory.mktemp("stopped")
-    call_seconds, timed_calls.CALL_SECONDS = timed_calls.CALL_SECONDS, 1e-6  # one step a call, so that any step can be the last
+    # One step a call, so that any step can be the last.
+    call_seconds, timed_calls.CALL_SECONDS = timed_calls.CALL_SECONDS, 1e-6
     try:
         for questions in stops:
             job = small_job(folder, stop_signal=StopAfter(questions))
