@@ -114,6 +114,7 @@ def _is_foldable(layer: Any) -> bool:
     return (type(layer) in (keras.layers.Conv2D, keras.layers.DepthwiseConv2D) and getattr(layer, "groups", 1) == 1
             and layer.data_format == "channels_last" and layer.activation is keras.activations.linear
             and layer.compute_dtype == "float32" and layer.quantization_mode is None
+            and layer.activity_regularizer is None
             and not getattr(layer, "lora_enabled", False) and not (layer.use_bias and layer.trainable))
 
 

@@ -36,7 +36,7 @@ class CutRows:
         self._numbers = {part: np.full(shape, -1, np.int64) for part, shape in parts.items()}
         self._filled = 0
         for sentence in folder.damaged if folder else ():
-            tell(f"{sentence} Its rows are computed again.")
+            tell(sentence)
         if self.in_memory:
             with tf.device("CPU"):  # the copy to a GPU is a batch's, not the whole cache's
                 # Without initial zeros, which would take the memory of rows that may never come.
@@ -56,7 +56,7 @@ class CutRows:
         damaged = len(self.folder.damaged)
         places = places[self.folder.verified(found[places])]
         for sentence in self.folder.damaged[damaged:]:
-            self._tell(f"{sentence} Its rows are computed again.")
+            self._tell(sentence)
         if not self.in_memory:
             self._numbers[part][visits.index[places], visits.view[places]] = found[places]
             return len(places)
@@ -115,6 +115,7 @@ class CutRows:
 
     def _append(self, part: str, visits: Visits, rows: tf.Tensor) -> None:
         end = self._filled + len(visits)
+        assert end <= self._table.shape[0], "more rows than there is room for"  # the slice would be cut off in silence
         self._table[self._filled:end].assign(rows)
         self._numbers[part][visits.index, visits.view] = np.arange(self._filled, end)
         self._filled = end
