@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from sklearn.svm import SVC
 
 import tfpt
@@ -41,7 +42,7 @@ def svm_accuracy(seed: int, train_per_class: int | None) -> float:
     from tfpt.data.image_splits import image_splits
 
     splits = image_splits(ImageDataConfig(image_size=8, train_per_class=train_per_class), seed)
-    flat = {part: getattr(splits, part).pixels.reshape(len(getattr(splits, part)), -1) / 255.0
+    flat = {part: np.asarray(getattr(splits, part).pixels).reshape(len(getattr(splits, part)), -1) / 255.0
             for part in ("train", "test")}
     return SVC().fit(flat["train"], splits.train.labels).score(flat["test"], splits.test.labels)
 

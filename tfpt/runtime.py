@@ -5,9 +5,11 @@ Importing this module imports no TensorFlow; the functions that need it do.
 
 import contextlib
 import gc
+import hashlib
 import importlib.metadata
 import logging
 import os
+import platform
 import signal
 import sys
 import tempfile
@@ -76,6 +78,15 @@ def environment() -> dict[str, Any]:
     }
 
 
+def cpu_features() -> str:
+    """The processor's kind and instruction set, as far as the system tells: kernels are chosen by it."""
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith(("flags", "Features")):
+                return f"{platform.machine()} {hashlib.sha256(line.encode()).hexdigest()[:16]}"
+    return f"{platform.machine()} {platform.processor()}"
+
+
 def versions() -> dict[str, str]:
     """The installed versions of tfpt and of what it stands on, without importing any."""
     found = {"tfpt": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
@@ -141,16 +152,12 @@ def _intra_op_threads(configured: int) -> int:
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """For an import of a million objects, none of which is garbage: looking for it takes a quarter of the time.
-
-    They are left out of later collections too.
-    """
+    """For an import of a million objects, none of which is garbage: looking for it takes a quarter of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         if was_on:
             gc.enable()
 

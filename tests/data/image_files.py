@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tfpt.data.held_pixels import HeldPixels
 from tfpt.data.source import ImageSource
 
 
@@ -38,4 +39,5 @@ def source_in_memory(count: int, size: int = 8, channels: int = 3, seed: int = 0
     pixels = random.integers(0, 256, (count, size, size, channels)).astype(np.uint8)
     return ImageSource(labels=random.integers(0, 3, count).astype(np.int32),
                        names=tuple(f"image {i}" for i in range(count)),
-                       hashes=tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in pixels), pixels=pixels)
+                       hashes=tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in pixels),
+                       pixels=HeldPixels(pixels))

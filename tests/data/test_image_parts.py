@@ -3,6 +3,7 @@ import numpy as np
 from tests.data.image_files import source_in_memory
 from tfpt.data.image_parts import assign_parts, fingerprint, thin_out
 from tfpt.data.listing import DROPPED
+from tfpt.data.held_pixels import HeldPixels
 from tfpt.data.source import ImageSource
 
 NAMES = ("ants", "bees")
@@ -10,7 +11,8 @@ NAMES = ("ants", "bees")
 
 def source_of(labels, hashes) -> ImageSource:
     return ImageSource(np.array(labels, np.int32), tuple(f"{i}.png" for i in range(len(labels))),
-                       tuple(name * 64 for name in hashes), pixels=np.zeros((len(labels), 1, 1, 3), np.uint8))
+                       tuple(name * 64 for name in hashes),
+                       pixels=HeldPixels(np.zeros((len(labels), 1, 1, 3), np.uint8)))
 
 
 def test_copies_leave_the_weaker_part_and_contradictions_leave_all():

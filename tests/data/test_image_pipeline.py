@@ -11,6 +11,7 @@ from tfpt.data.augmentation import augment_image, effective_views
 from tfpt.data.decode import resize_image
 from tfpt.data.image_pipeline import eval_batches, train_batches
 from tfpt.data.order import epoch_order, view_numbers
+from tfpt.data.held_pixels import HeldPixels
 from tfpt.data.source import ImageSource
 
 AUGMENTS = {"none": AugmentConfig(flip=False), "flip": AugmentConfig(), "fresh flip": AugmentConfig(views=0),
@@ -27,7 +28,7 @@ def stored(tmp_path) -> ImageSource:
 
 
 def held(stored: ImageSource) -> ImageSource:
-    return replace(stored, pixels=np.stack([resize_image(photo(i, 9, 12), SIZE) for i in range(7)]))
+    return replace(stored, pixels=HeldPixels(np.stack([resize_image(photo(i, 9, 12), SIZE) for i in range(7)])))
 
 
 def collected(dataset: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray, list[int]]:
@@ -105,6 +106,6 @@ def test_images_in_memory_are_gathered_and_flipped_a_batch_at_a_time(stored, nam
     source = held(stored)
     assert collected(epoch_of(source, AUGMENTS[name]))[2] == [3, 3, 1]
     assert ranks == ([4] if name == "none" else [4, 4])
-    tensor = source.pixel_tensor
+    tensor = source.held.tensor
     collected(epoch_of(source, AUGMENTS[name], epoch=2))
-    assert source.pixel_tensor is tensor
+    assert source.held.tensor is tensor

@@ -3,10 +3,11 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.data.image_files import save_photo
-from tfpt.data import check
+from tfpt.data import check, known_files
 from tfpt.data.check import check_images
 from tfpt.data.known_files import KnownFiles
 from tfpt.data.listing import listed_files
@@ -25,7 +26,7 @@ def known(tmp_path):
     path = old_file(tmp_path / "a.png")
     first = KnownFiles([path], ["1"])
     assert first.find(path, os.stat(path)) is None
-    first.remember(path, os.stat(path), "ab" * 32, True)
+    first.remember(path, os.stat(path), time.time() + 9, "ab" * 32, True)
     first.save()
     return path
 
@@ -51,7 +52,7 @@ def test_a_changed_file_is_unknown(known, change):
 def test_a_file_that_has_just_changed_is_not_remembered(tmp_path):
     path = str(save_photo(tmp_path / "new.png"))
     fresh = KnownFiles([path], [])
-    fresh.remember(path, os.stat(path), "00" * 32, False)
+    fresh.remember(path, os.stat(path), time.time(), "00" * 32, False)
     fresh.save()
     assert KnownFiles([path], []).find(path, os.stat(path)) is None
 
@@ -66,7 +67,7 @@ def test_a_damaged_note_is_no_note(known, text):
 def test_names_of_any_bytes_are_kept(tmp_path):
     path = old_file(tmp_path / os.fsdecode(b"\xff\xe4.png"))
     first = KnownFiles([path], [])
-    first.remember(path, os.stat(path), "00" * 32, False)
+    first.remember(path, os.stat(path), time.time() + 9, "00" * 32, False)
     first.save()
     assert KnownFiles([path], []).find(path, os.stat(path)) == ("00" * 32, False)
 
@@ -74,17 +75,18 @@ def test_names_of_any_bytes_are_kept(tmp_path):
 def test_the_second_check_of_a_data_set_decodes_what_is_new_and_no_more(tmp_path, monkeypatch):
     paths = [old_file(tmp_path / f"{number}.png", number) for number in range(6)]
     listed = listed_files([(path, "a") for path in paths], ["a"])
+    monkeypatch.setattr(known_files, "_SETTLED_SECONDS", -9)  # the time of change can't be set back
     tried = []
     real = check.decode_files
     monkeypatch.setattr(check, "decode_files", lambda paths, size: tried.append(list(paths)) or real(paths, size))
     first = check_images(listed, 8, memory_mb=10).source
     second = check_images(listed, 8, memory_mb=10).source
-    assert second.pixels is None and (second.pixel_tensor.numpy() == first.pixels).all()
+    assert second.pixels is None and np.array_equal(second.held, first.pixels)
     old_file(tmp_path / "2.png", seed=99)
     third = check_images(listed, 8, memory_mb=10).source
     assert tried == [paths, [], [paths[2]]]
     assert first.hashes == second.hashes != third.hashes
-    same = (third.pixel_tensor.numpy() == first.pixels).reshape(6, -1).all(axis=1)
+    same = (np.asarray(third.held) == np.asarray(first.pixels)).reshape(6, -1).all(axis=1)
     assert same.tolist() == [True, True, False, True, True, True]
 
 
@@ -97,12 +99,15 @@ def test_a_broken_file_is_looked_at_again_each_time(tmp_path):
         assert [item.path for item in check_images(listed, 8, memory_mb=10).broken] == [paths[1]]
 
 
-def test_a_converted_file_that_was_cleared_is_converted_again(tmp_path):
+def test_a_converted_file_that_was_cleared_is_converted_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(known_files, "_SETTLED_SECONDS", -9)
     path = old_file(tmp_path / "a.webp")
     listed = listed_files([(path, "a")], ["a"])
     converted = check_images(listed, 8, memory_mb=10).source.paths[0]
     note = json.loads(next(list_notes())[0].read_text())
-    assert list(note["files"].values())[0][4] is True
-    os.unlink(converted)
-    again = check_images(listed, 8, memory_mb=10).source
-    assert again.paths == (converted,) and os.path.exists(converted)
+    assert list(note["files"].values())[0][5] is True
+    for damage in (os.unlink, lambda path: Path(path).write_bytes(b"PNG")):
+        damage(converted)
+        again = check_images(listed, 8, memory_mb=10)
+        assert again.source.paths == (converted,) and not again.broken
+        assert again.source.held[0].any()

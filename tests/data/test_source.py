@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from tests.data.image_files import photo, save_photo, source_in_memory
+from tfpt.data.held_pixels import HeldPixels
 from tfpt.data.source import ImageSource
 
 
 def test_load_gives_three_channels_from_memory_and_from_a_file(tmp_path):
     grey = source_in_memory(4, channels=1)
     assert grey.load(2).shape == (8, 8, 3)
-    assert np.array_equal(grey.load(2)[..., 1], grey.pixels[2, ..., 0])
+    assert np.array_equal(grey.load(2)[..., 1], grey.pixels[2][..., 0])
     path = save_photo(tmp_path / "a.png")
     stored = ImageSource(np.array([0], np.int32), ("a.png",), ("00" * 32,), paths=(str(path),))
     assert np.array_equal(stored.load(0), photo(0, 9, 12))
@@ -27,7 +28,7 @@ def test_subset_keeps_columns_together():
 
 def test_example_ids_come_from_the_hash_and_are_not_negative():
     hashes = ("ff" * 32, "00" * 7 + "02" + "ab" * 24)
-    source = ImageSource(np.zeros(2, np.int32), ("a", "b"), hashes, pixels=np.zeros((2, 1, 1, 3), np.uint8))
+    source = ImageSource(np.zeros(2, np.int32), ("a", "b"), hashes, pixels=HeldPixels(np.zeros((2, 1, 1, 3), np.uint8)))
     assert source.example_ids.dtype == np.int64
     assert source.example_ids.tolist() == [2**63 - 1, 1]
 
@@ -39,7 +40,8 @@ def test_columns_of_other_lengths_and_no_images_are_refused():
         ImageSource(np.zeros(0, np.int32), (), ())
 
 
-def test_the_tensor_of_pixels_is_made_once():
+def test_parts_share_one_tensor_of_pixels():
     source = source_in_memory(3)
-    assert source.pixel_tensor is source.pixel_tensor
-    assert np.array_equal(source.pixel_tensor, source.pixels)
+    part = source.subset([2, 0])
+    assert part.held.tensor is source.held.tensor
+    assert np.array_equal(source.held.tensor.numpy()[part.held.rows], part.pixels)

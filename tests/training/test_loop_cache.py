@@ -19,6 +19,7 @@ from tfpt.errors import Interrupted, TrainingFailed
 from tfpt.task import Splits
 from tfpt.training import checkpoint, timed_calls
 from tfpt.training.job import all_variables
+from tfpt.training.prefix_cache.cache import PrefixCache
 from tfpt.training.loop import Loop, restore
 
 
@@ -161,12 +162,12 @@ def test_widening_in_validation_begins_it_again(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["memory", "auto"])
-def test_wider_rows_that_no_longer_fit_into_memory_are_read_from_disk_or_not_kept(tmp_path, mode):
+def test_wider_rows_that_no_longer_fit_into_memory_are_read_from_disk_or_not_kept(tmp_path, mode, monkeypatch):
+    monkeypatch.setattr(PrefixCache, "_most_rows", lambda cache: 1500)  # the wide cut: 0.8 MB, and 1.5 in float32
     config = config_of(mode=mode, dtype="float16", budget_mb=1, train={"epochs": 3}, freeze=FreezeConfig(
         unfreeze=5, head_epochs=1))
     splits = splits_with(13, 3e5)
-    plan = replace(job_of(tmp_path, config, splits=splits).cache_plan, rows=3000)  # the wide cut in float32: 3 MB
-    job = job_of(tmp_path, config, splits=splits, plan=plan)
+    job = job_of(tmp_path, config, splits=splits)
     loop = Loop(job)
     loop.run()
     wide = run(tmp_path / "off", config_of(config, mode="off"), splits=splits)
@@ -186,6 +187,7 @@ def phases(*pairs):
 
 
 SCHEDULES = {
+    "through everything": phases((1, 0), (2, "all"), (3, 0)), "two ways": phases((1, 5), (2, 9), (3, 5)),
     "growing": phases((1, 0), (2, 5), (3, "all")), "shrinking": phases((1, "all"), (2, 0)),
     "to and fro": phases((1, 5), (2, 0), (3, 5)),
     "moving statistics": FreezeConfig(unfreeze=5, head_epochs=1, batch_norm="train")}

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tfpt.data.decode import resize_channels
 from tfpt.data.decode_files import decode_files
 from tfpt.data.file_check import CheckedFile, check_file, converted_again
+from tfpt.data.held_pixels import HeldPixels, empty_pixels
 from tfpt.data.known_files import KnownFiles
 from tfpt.data.listing import ListedImages
 from tfpt.data.quiet import quiet_libraries
@@ -51,7 +52,7 @@ def _check_pixels(listed: ListedImages, image_size: int, memory_mb: int) -> Chec
     hashes = tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in pixels)
     if _fits(len(pixels), image_size, pixels.shape[-1], memory_mb):
         pixels = _resized(pixels, image_size)
-    source = ImageSource(listed.labels, listed.names, hashes, pixels=pixels)
+    source = ImageSource(listed.labels, listed.names, hashes, pixels=HeldPixels(pixels))
     return CheckedImages(source, np.arange(len(pixels)), ())
 
 
@@ -68,8 +69,9 @@ def _check_files(listed: ListedImages, image_size: int, memory_mb: int) -> Check
     kept = np.array([i for i, file in enumerate(files) if file.broken_because is None], dtype=np.int64)
     broken = tuple(LeftOut(listed.names[i], file.broken_because)
                    for i, file in enumerate(files) if file.broken_because is not None)
-    source = ImageSource(labels=listed.labels, names=listed.names, pixels=pixels, hold_size=hold_size,
-                         hashes=tuple(file.content_hash for file in files), paths=tuple(file.path for file in files))
+    source = ImageSource(labels=listed.labels, names=listed.names, hashes=tuple(file.content_hash for file in files),
+                         paths=tuple(file.path for file in files),
+                         pixels=None if pixels is None else HeldPixels(pixels), hold_size=hold_size)
     return CheckedImages(source.subset(kept) if broken else source, kept, broken)
 
 
@@ -90,7 +92,7 @@ def _decode(files: Sequence[CheckedFile], hold_size: int | None) -> tuple[list[C
             checked[index].remember()
     if some_pixels is None or len(tried) == len(files):
         return checked, some_pixels
-    pixels = np.zeros((len(files), *some_pixels.shape[1:]), np.uint8)
+    pixels = empty_pixels((len(files), *some_pixels.shape[1:]))  # those of broken files are left out afterwards
     pixels[tried] = some_pixels
     return checked, pixels
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpt.data.decode import decode_image, resize_image
+from tfpt.data.held_pixels import empty_pixels
 
 _AT_ONCE = 64
 
@@ -19,7 +20,7 @@ def decode_files(paths: Sequence[str], image_size: int | None) -> tuple[np.ndarr
         in memory for the others), or None if ``image_size`` is None, which only tries.
     """
     decoded = np.zeros(len(paths), bool)
-    pixels = None if image_size is None else np.empty((len(paths), image_size, image_size, 3), np.uint8)
+    pixels = None if image_size is None else empty_pixels((len(paths), image_size, image_size, 3))
     if not len(paths):
         return decoded, pixels
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,38 +30,41 @@ class CheckedFile:
     broken_because: str | None = None
     is_known: bool = False
     status: os.stat_result | None = None
+    looked_at: float = 0.0
     known_files: KnownFiles | None = None
 
     def remember(self) -> None:
         """It was decoded: later runs need not."""
         if self.known_files is not None and self.status is not None:
-            self.known_files.remember(self.original, self.status, self.content_hash, self.path != self.original)
+            self.known_files.remember(self.original, self.status, self.looked_at, self.content_hash,
+                                      self.path != self.original)
 
 
 def check_file(path: str, known: KnownFiles) -> CheckedFile:
     """Look at one file. Raises DataError: the cache of converted images can't be written."""
     try:
-        status = _status(path)
+        looked_at, status = time.time(), _status(path)
         found = known.find(path, status)
         if found is not None:
             content_hash, is_converted = found
+            if not is_converted:
+                return CheckedFile(path, path, content_hash, is_known=True)
             prepared = normalised_path(content_hash)
-            if not is_converted or prepared.exists():
-                if is_converted:
-                    mark_used(prepared)
-                return CheckedFile(path, str(prepared) if is_converted else path, content_hash, is_known=True)
+            if prepared.exists():  # it is decoded again: the cache, unlike the user's data, may have been damaged
+                mark_used(prepared)
+                return CheckedFile(path, str(prepared), content_hash)
         contents = _read(path)
         content_hash = hashlib.sha256(contents).hexdigest()
         image = open_header(contents)
         if graph_reads(contents, image):
-            return CheckedFile(path, path, content_hash, status=status, known_files=known)
+            return CheckedFile(path, path, content_hash, None, False, status, looked_at, known)
         # The converted file may be there from an earlier run; if it is damaged it is made again.
         prepared = normalised_path(content_hash)
         if prepared.exists():
             mark_used(prepared)  # `tfpt cache clear` leaves what a run of today may still be reading
         else:
             normalised_png(image, content_hash)
-        return CheckedFile(path, str(prepared), content_hash, status=status, known_files=known)
+        return CheckedFile(path, str(prepared), content_hash, None, False, status, looked_at, known)
     except BrokenImage as broken:
         return CheckedFile(path, broken_because=str(broken))
 

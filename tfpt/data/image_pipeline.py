@@ -13,6 +13,7 @@ from tfpt.data.augmentation import (
     PLAIN_VIEW, augment_image, effective_views, flip_images, is_batchable, is_identity, view_text)
 from tfpt.data.decode import decode_and_resize, resize_image
 from tfpt.data.order import epoch_order, view_numbers
+from tfpt.data.row_segments import KEY_BYTES
 from tfpt.data.source import ImageSource
 from tfpt.task import Visits
 
@@ -20,7 +21,6 @@ from tfpt.task import Visits
 _PARALLEL_CALLS = os.cpu_count() or 1
 _PREFETCHED_BATCHES = 4
 
-KEY_BYTES = 16
 _DECODER = "decode 1"
 """To be raised when the decoder, the resizing or the augmentation gives other pixels than before."""
 
@@ -93,7 +93,9 @@ def _batches(source: ImageSource, columns: dict[str, np.ndarray], image_size: in
     columns = {**columns, "label": source.labels[columns["index"]].astype(np.int32)}
     held = source.is_held(len(columns["index"]))
     make_images = _gather_images(source, image_size) if held else None
-    if make_images is None:
+    if held:
+        columns["held_row"] = source.held.rows[columns["index"]]
+    else:
         columns["path"] = _encoded_paths(source, columns["index"])
     rows = tf.data.Dataset.from_tensor_slices(columns)
 
@@ -111,8 +113,8 @@ def _batches(source: ImageSource, columns: dict[str, np.ndarray], image_size: in
 
 def _gather_images(source: ImageSource, image_size: int) -> Callable[[_Columns], tf.Tensor]:
     """From a row or a batch of rows to uint8 ``[size, size, 3]`` or ``[b, size, size, 3]``."""
-    pixels = source.pixel_tensor
-    return lambda rows: resize_image(tf.gather(pixels, rows["index"]), image_size)
+    pixels = source.held.tensor
+    return lambda rows: resize_image(tf.gather(pixels, rows["held_row"]), image_size)
 
 
 def _decode_one(image_size: int) -> Callable[[_Columns], tf.Tensor]:

@@ -1,13 +1,12 @@
 """Files that an earlier run has checked: as long as one is the same file, unchanged, it need not be read again.
 
-A file is taken for the same by path, size, time of change and inode, as make, git and rsync do.
+A file is taken for the same by path, size, inode and both its times, of writing and of any change, as git does.
 """
 
 import contextlib
 import hashlib
 import json
 import os
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,22 +37,22 @@ class KnownFiles:
     def find(self, path: str, status: os.stat_result) -> tuple[str, bool] | None:
         """The sha256 of the file's contents and whether it had to be converted, if it was found good before."""
         entry = self._before.get(os.path.abspath(path))
-        if entry is None or entry[:3] != [status.st_size, status.st_mtime_ns, status.st_ino]:
+        if entry is None or entry[:4] != _identity(status):
             return None
         self._now[os.path.abspath(path)] = entry
-        return str(entry[3]), bool(entry[4])
+        return str(entry[4]), bool(entry[5])
 
-    def remember(self, path: str, status: os.stat_result, content_hash: str, converted: bool) -> None:
-        """The file, as ``status`` found it before it was read, is good."""
-        if time.time() - status.st_mtime > _SETTLED_SECONDS:
-            entry = [status.st_size, status.st_mtime_ns, status.st_ino, content_hash, converted]
-            self._now[os.path.abspath(path)] = entry
+    def remember(self, path: str, status: os.stat_result, looked_at: float, content_hash: str, converted: bool) -> None:
+        """The file is good, which was as ``status`` says at the time ``looked_at``, before it was read."""
+        if looked_at - max(status.st_mtime, status.st_ctime) > _SETTLED_SECONDS:
+            self._now[os.path.abspath(path)] = [*_identity(status), content_hash, converted]
 
     def save(self) -> None:
         """Write what is known now; a cache that can't be written costs a check, no more."""
-        if self._now == self._before:
+        files = {**self._before, **self._now}
+        if files == self._before:
             return
-        text = json.dumps({"conditions": self._conditions, "files": {**self._before, **self._now}})
+        text = json.dumps({"conditions": self._conditions, "files": files})
         with contextlib.suppress(OSError, TfptError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             atomic_write_text(self._file, text)
@@ -62,6 +61,10 @@ class KnownFiles:
         try:
             kept = json.loads(self._file.read_text(encoding="utf-8"))
             files = kept["files"] if kept["conditions"] == self._conditions else {}
-            return {path: entry for path, entry in files.items() if len(entry) == 5}
+            return {path: entry for path, entry in files.items() if len(entry) == 6}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
+
+
+def _identity(status: os.stat_result) -> list[int]:
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]

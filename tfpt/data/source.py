@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfpt.data.decode import decode_image
 from tfpt.data.decode_files import decode_files
+from tfpt.data.held_pixels import HeldPixels
 from tfpt.errors import DataError
 
 
@@ -30,7 +31,7 @@ class ImageSource:
     names: tuple[str, ...]
     hashes: tuple[str, ...]
     paths: tuple[str, ...] | None = None
-    pixels: np.ndarray | None = None
+    pixels: HeldPixels | None = None
     hold_size: int | None = None
 
     def __post_init__(self) -> None:
@@ -63,29 +64,28 @@ class ImageSource:
         return (np.frombuffer(heads, dtype=">u8") >> np.uint64(1)).astype(np.int64)
 
     def is_held(self, wanted: int) -> bool:
-        """Whether ``wanted`` of the images had better be taken from ``pixel_tensor`` than from their files.
+        """Whether ``wanted`` of the images had better be taken from memory, as ``held``, than from their files.
 
         They are decoded and kept if that is half of them or more.
         """
-        at_hand = self.pixels is not None or "pixel_tensor" in self.__dict__
+        at_hand = self.pixels is not None or "held" in self.__dict__
         return at_hand or (self.hold_size is not None and 2 * wanted >= len(self))
 
     @cached_property
-    def pixel_tensor(self) -> tf.Tensor:
-        """All images, uint8 ``[n, height, width, 1 or 3]``, made once: every epoch's pipeline captures this one.
+    def held(self) -> HeldPixels:
+        """``pixels``, or those of the files, decoded now.
 
         Raises:
             DataError: a file was removed or damaged after it was checked.
         """
-        pixels = self.pixels
-        if pixels is None:
-            assert self.paths is not None
-            decoded, pixels = decode_files(self.paths, self.hold_size)
-            if not decoded.all():
-                raise DataError(f"{self.names[int(np.argmin(decoded))]} was whole when the data was checked, and can't "
-                                "be decoded now. Start again; the check will find what has changed.")
-        with tf.device("CPU"):
-            return tf.constant(pixels)
+        if self.pixels is not None:
+            return self.pixels
+        assert self.paths is not None
+        decoded, pixels = decode_files(self.paths, self.hold_size)
+        if pixels is None or not decoded.all():
+            raise DataError(f"{self.names[int(np.argmin(decoded))]} was whole when the data was checked, and can't "
+                            "be decoded now. `tfpt cache clear notes`, and start again: every file is then checked.")
+        return HeldPixels(pixels)
 
     def subset(self, indices: np.ndarray | Sequence[int]) -> "ImageSource":
         """The images at ``indices``, in that order."""
@@ -95,4 +95,4 @@ class ImageSource:
             names=tuple(self.names[i] for i in chosen),
             hashes=tuple(self.hashes[i] for i in chosen),
             paths=None if self.paths is None else tuple(self.paths[i] for i in chosen),
-            pixels=None if self.pixels is None else self.pixels[chosen], hold_size=self.hold_size)
+            pixels=None if self.pixels is None else self.pixels.subset(chosen), hold_size=self.hold_size)

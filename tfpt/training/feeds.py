@@ -37,6 +37,11 @@ class Feed(Protocol):
         """All of validation."""
 
 
+def as_model_output(outputs: list[Any]) -> Any:
+    """What the model itself would return: the one output, or the list of them."""
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
 class DirectFeed:
     """Inputs as the task makes them, through the whole model."""
 
@@ -44,8 +49,8 @@ class DirectFeed:
         self._task, self._config, self._splits = task, config, splits
         train = graph_runner(model.inputs, model.outputs, reached=reached, fold=fold)
         infer = graph_runner(model.inputs, model.outputs, fold=fold)
-        self.forward = lambda inputs: train(inputs)[0]
-        self.infer = lambda inputs: infer(inputs)[0]
+        self.forward = lambda inputs: as_model_output(train(*keras.tree.flatten(inputs)))
+        self.infer = lambda inputs: as_model_output(infer(*keras.tree.flatten(inputs)))
 
     def train_stream(self, epoch: int, first_step: int) -> Stream:
         return _DirectStream(self._task.train_batches(self._config, self._splits.train, epoch, first_step))

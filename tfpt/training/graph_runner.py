@@ -34,8 +34,11 @@ def graph_runner(inputs: Sequence[Any], outputs: Sequence[Any], *, reached: Cont
         ValueError: ``outputs`` can't be computed from ``inputs``.
     """
     nodes = graph_nodes(inputs, outputs)
-    folds = _find_folds(nodes, outputs) if fold else {}
-    replaced = {id(node) for found in folds.values() for node in found.replaced}
+    folds = _find_folds(nodes) if fold else {}
+    # What is an output as well runs on its own beside: how one output is computed mustn't depend on the others.
+    wanted = {id(tensor) for tensor in outputs}
+    replaced = {id(node) for found in folds.values() for node in found.replaced
+                if not any(id(tensor) in wanted for tensor in node.outputs)}
 
     def run(*values: Any) -> list[Any]:
         tensors = {id(tensor): tf.cast(value, tensor.dtype) for tensor, value in zip(inputs, values, strict=True)}
@@ -84,11 +87,11 @@ class _Fold:
         return tf.nn.bias_add(result, self.bias)
 
 
-def _find_folds(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, _Fold]:
+def _find_folds(nodes: Sequence[Any]) -> dict[int, _Fold]:
     """By id of the BatchNormalization's call. What has a second consumer stays as it is."""
     producers = {id(tensor): node for node in nodes for tensor in node.outputs}
     uses: dict[int, int] = {}
-    for tensor in [*outputs, *(tensor for node in nodes for tensor in node.input_tensors)]:
+    for tensor in (tensor for node in nodes for tensor in node.input_tensors):
         uses[id(tensor)] = uses.get(id(tensor), 0) + 1
 
     def only_producer(node: Any) -> Any:
@@ -106,7 +109,7 @@ def _find_folds(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, _Fold
 
 
 def _is_frozen_batch_norm(layer: Any) -> bool:
-    return (isinstance(layer, keras.layers.BatchNormalization) and not layer.trainable
+    return (type(layer) is keras.layers.BatchNormalization and not layer.trainable
             and layer.axis in (-1, 3) and layer.compute_dtype == "float32")
 
 

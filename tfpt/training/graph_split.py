@@ -113,5 +113,5 @@ def _last_uses(model: keras.Model, nodes: Sequence[Any], frozen: Sequence[Any],
 
 
 def _is_row(tensor: Any) -> bool:
-    known = None not in tensor.shape[1:] and keras.backend.is_float_dtype(tensor.dtype)
+    known = tensor.shape[0] is None and None not in tensor.shape[1:] and keras.backend.is_float_dtype(tensor.dtype)
     return known and not producer(tensor).is_input and getattr(tensor, "_keras_mask", None) is None

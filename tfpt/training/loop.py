@@ -9,7 +9,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -29,7 +29,7 @@ from tfpt.training.optimizers import present_rate, set_rate_multipliers
 from tfpt.training.prefix_cache.cache import CachedFeed, PrefixCache
 from tfpt.training.screen import epoch_text, measures
 from tfpt.training.steps import many_steps, zero_totals
-from tfpt.training.timed_calls import CALL_SECONDS, TimedCalls
+from tfpt.training.timed_calls import CALL_SECONDS, TimedCalls, counted, memory_error_explained
 
 EPOCH_SAVE_SECONDS = 5.0
 """The end of an epoch is saved unless the last save is younger: an epoch on cached rows may take a tenth of a save."""
@@ -42,9 +42,9 @@ class Loop:
         self.job, self.state = job, state or LoopState()
         self.best_weights = list(best_weights)
         self._entered: Phase | None = None
-        self._feed: Feed
-        self._train_calls: TimedCalls
-        self._eval_calls: TimedCalls
+        self._feed: Any = None
+        self._train_calls: Any = None
+        self._eval_calls: Any = None
         self.cache = PrefixCache(job.task, job.config, job.splits, job.model, job.cache_plan, self.state.widened) \
             if job.cache_plan.cuts else None
         self._saved_at = time.monotonic()
@@ -72,6 +72,7 @@ class Loop:
         with self.cache or contextlib.nullcontext():
             while state.epoch <= self.job.config.train.epochs and not state.stopped_early:
                 self._run_epoch()
+        self._feed = self._train_calls = self._eval_calls = None
         self._callbacks.on_train_end()
         return state
 
@@ -93,6 +94,7 @@ class Loop:
         job, state, phase = self.job, self.state, self._phase()
         if phase is self._entered:
             return
+        self._feed = self._train_calls = self._eval_calls = None  # they hold the rows of the phase before
         layers = apply_phase(job.model, job.units, phase)
         if state.epoch == phase.from_epoch and state.step == 0:
             state.phase_digests, state.phase_updates = weight_digests(job.model), self._updates()
@@ -114,15 +116,14 @@ class Loop:
     def _make_feed(self, phase: Phase, layers: Sequence[keras.Layer]) -> Feed:
         job, number = self.job, self.job.phases.index(phase)
         reached = reached_nodes(job.model, layers)
-        if self.cache and self.cache.has_cut(number):
-            return self.cache.feed(number, reached)
-        cache = job.config.cache
-        return DirectFeed(job.task, job.config, job.splits, job.model, reached,
-                          fold=cache.fold_batch_norm and cache.mode != "off")
+        with memory_error_explained(self._where()):
+            cached = self.cache.feed(number, reached) if self.cache else None
+        fold = job.config.cache.fold_batch_norm and job.config.cache.mode != "off"
+        return cached or DirectFeed(job.task, job.config, job.splits, job.model, reached, fold)
 
     def _train_epoch(self) -> dict[str, float]:
         job, state = self.job, self.state
-        stream = self._feed.train_stream(state.epoch, state.step)
+        stream = self._opened(lambda feed: feed.train_stream(state.epoch, state.step))
         totals = zero_totals(job.task.totals)
         totals.update({name: tf.constant(value, tf.float64) for name, value in state.totals.items()})
         self._first_rate = present_rate(self._first_optimizer())
@@ -131,7 +132,8 @@ class Loop:
             while state.step < job.steps_per_epoch and not job.model.stop_training:
                 iterator, count = self._take(stream, self._train_calls, job.steps_per_epoch - state.step)
                 if not count:
-                    stream = self._widened_feed().train_stream(state.epoch, state.step)
+                    self._widen()
+                    stream = self._opened(lambda feed: feed.train_stream(state.epoch, state.step))
                     continue
                 self._callbacks.on_train_batch_begin(state.step)
                 examples = float(totals["examples"])
@@ -148,41 +150,40 @@ class Loop:
             job.screen.end_bar()
         return job.task.metrics(state.totals)
 
+    def _opened(self, open_stream: Callable[[Feed], Stream]) -> Stream:
+        with counted(self.state.wall_seconds, "prefix" if self.cache else None):
+            return open_stream(self._feed)
+
     def _take(self, stream: Stream, calls: TimedCalls, left_steps: int) -> tuple[Any, int]:
-        began = time.monotonic()
-        iterator, count = stream.take(calls.wanted(left_steps), CALL_SECONDS)
-        if self.cache:
-            self.state.wall_seconds["prefix"] += time.monotonic() - began
-        return iterator, count
+        with counted(self.state.wall_seconds, "prefix" if self.cache else None), memory_error_explained(self._where()):
+            return stream.take(calls.wanted(left_steps), CALL_SECONDS)
 
     def _run(self, calls: TimedCalls, iterator: Any, count: int, totals: Any) -> Any:
-        try:
+        with memory_error_explained(self._where()):
             return calls.run(iterator, count, totals)
-        except tf.errors.ResourceExhaustedError as problem:
-            raise TrainingFailed(f"Out of memory in epoch {self.state.epoch} at step {self.state.step}. Lower "
-                                 "--batch-size and raise train.accumulation_steps by the same factor, which keeps the "
-                                 "size of an update; or lower --image-size.") from problem
 
-    def _widened_feed(self) -> Feed:
-        """The phase's feed made anew, with float32 rows: an activation is out of the range of the cache's dtype."""
+    def _widen(self) -> None:
+        """Make the phase's feed anew, with float32 rows: an activation is out of the range of the cache's dtype."""
         assert self.cache and isinstance(self._feed, CachedFeed)
         self.cache.widen(self._feed.number)
         self.state.widened = sorted(self.cache.widened)
-        self.job.screen.line("cache", f"an activation is out of {self.job.cache_plan.dtype}'s range: float32 from "
-                                      f"epoch {self.state.epoch}, step {self.state.step + 1} on")
         self._entered = None
         self._enter_phase()
-        return self._feed
+        goes_on = "float32" if isinstance(self._feed, CachedFeed) else "no room for float32, so without the cache"
+        self.job.screen.line("cache", f"an activation is out of {self.job.cache_plan.dtype}'s range: {goes_on} from "
+                                      f"epoch {self.state.epoch}, step {self.state.step + 1} on")
 
     def _validate(self) -> dict[str, float]:
         job = self.job
         self._callbacks.on_test_begin()
-        stream = self._feed.validation_stream()
+        stream = self._opened(lambda feed: feed.validation_stream())
         totals, done = zero_totals(job.task.totals), 0
         while done < stream.steps:
             iterator, count = self._take(stream, self._eval_calls, stream.steps - done)
             if not count:
-                stream, done, totals = self._widened_feed().validation_stream(), 0, zero_totals(job.task.totals)
+                self._widen()
+                stream = self._opened(lambda feed: feed.validation_stream())
+                totals, done = zero_totals(job.task.totals), 0
                 continue
             totals = self._run(self._eval_calls, iterator, count, totals)
             done += count
@@ -230,6 +231,9 @@ class Loop:
             self.state.best = {"epoch": self.state.epoch, "value": value, "validation": dict(validation)}
             self.best_weights = [weight.numpy() for weight in self.job.model.weights]
         return is_best
+
+    def _where(self) -> str:
+        return f"in epoch {self.state.epoch} at step {self.state.step}"
 
     def answer_signal(self, saved: bool = True) -> None:
         """Stop if a signal came. Raises Interrupted, after saving unless all is ``saved``."""

@@ -1,13 +1,35 @@
 """How many steps a call of many runs: enough to cost nothing, few enough that a signal is answered soon."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
+from tfpt.errors import TrainingFailed
+
 CALL_SECONDS = 1.0
 """About how long one call runs: a signal is answered after it."""
+
+
+@contextlib.contextmanager
+def counted(wall_seconds: dict[str, float], kind: str | None) -> Iterator[None]:
+    """Adds the seconds of the block to those of ``kind``, if it is one."""
+    began = time.monotonic()
+    yield
+    if kind is not None:
+        wall_seconds[kind] += time.monotonic() - began
+
+
+@contextlib.contextmanager
+def memory_error_explained(where: str) -> Iterator[None]:
+    """TensorFlow's ResourceExhaustedError as TrainingFailed; ``where`` is such as "in epoch 3 at step 40"."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as problem:
+        raise TrainingFailed(f"Out of memory {where}. Lower --batch-size and raise train.accumulation_steps by the "
+                             "same factor, which keeps the size of an update; or lower --image-size.") from problem
 
 
 class TimedCalls:

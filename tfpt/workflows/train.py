@@ -31,7 +31,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
     """One whole training run, from a recipe, ``settings`` by dotted name and ``assignments`` such as ``"a.b=1"``.
 
     ``resume`` goes on with the run in ``run_dir``, else with the newest of this task. Returns the finished run; None
-    after ``dry_run``, which shows the plan and writes nothing.
+    after ``dry_run``, which shows the plan and leaves no run.
 
     Raises:
         UsageError: config, data, weights or run directory won't do; nothing was written.

@@ -18,7 +18,8 @@ DTYPES = {"float32": tf.float32, "float16": tf.float16, "bfloat16": tf.bfloat16}
 
 def rows_in(place, capacity, dtype=tf.float32, notices=None):
     folder = RowFolder(place / "rows", VALUES * dtype.size, {}) if place else None
-    return CutRows(VALUES, dtype, PARTS, capacity, folder, [].append if notices is None else notices.append)
+    return CutRows(VALUES, dtype, PARTS, capacity, folder, True, "",
+                   [].append if notices is None else notices.append)
 
 
 def visits(*places):

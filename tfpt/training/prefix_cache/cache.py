@@ -1,6 +1,8 @@
 """The prefix cache of one training: opens the rows of each phase's cuts, computes what is missing, feeds the steps."""
 
 import contextlib
+import gc
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ from tfpt.data.row_files import RowFolder
 from tfpt.data.row_folders import evict, prefix_folder
 from tfpt.errors import DataError, TfptError
 from tfpt.task import ReusableInputs, Splits, Task
-from tfpt.training.feeds import Stream
+from tfpt.training.feeds import Stream, as_model_output
 from tfpt.training.graph_runner import graph_runner
 from tfpt.training.graph_split import Cut
 from tfpt.training.prefix_cache.plan import CachePlan
@@ -53,22 +55,25 @@ class PrefixCache:
         with contextlib.suppress(TfptError) if kind else contextlib.nullcontext():
             self.close()
 
-    def feed(self, phase: int, reached: set[int]) -> "CachedFeed":
-        """The feed of ``phase`` (from 0), which has a cut; ``reached`` as in ``graph_runner``.
+    def feed(self, phase: int, reached: set[int]) -> "CachedFeed | None":
+        """The feed of ``phase`` (from 0); None if it has no cut. ``reached`` as in ``graph_runner``.
 
-        The weights in front of the cut have to be as they stay in this phase. Rows that no later phase uses are let go.
+        The weights in front of the cut have to be as they stay in this phase. Rows of other weights, and those that
+        no later phase uses, are let go.
         """
-        current = self.plan.phases[phase]
-        assert current is not None
-        ahead = [number for number in self.plan.phases[phase + 1:]
-                 if number is not None and self.plan.cuts[number].ahead]
-        wanted = list(dict.fromkeys([current, *ahead]))
-        for number in set(self._open) - set(wanted):
-            self._open.pop(number).close()
-        for number in wanted:
+        current = self.plan.phases[phase] if self.has_cut(phase) else None
+        used_before = self.plan.phases[:phase + 1]
+        wanted = [current, *(number for number in self.plan.phases[phase + 1:]
+                             if number is not None and self.plan.cuts[number].ahead and number not in used_before)]
+        numbers = [number for number in dict.fromkeys(wanted) if number is not None]
+        for number in list(self._open):
+            if number not in numbers or self._open[number].signature != self._signature(number):
+                self._open.pop(number).close()
+        gc.collect()  # the functions of the phase before hold its rows, in cycles
+        for number in numbers:
             if number not in self._open:
                 self._open[number] = self._open_rows(number)
-        return CachedFeed(self, current, wanted, reached)
+        return None if current is None else CachedFeed(self, current, numbers, reached)
 
     def has_cut(self, phase: int) -> bool:
         """Whether ``phase`` (from 0) is fed from rows: not if they had to become float32 and then fit nowhere."""
@@ -100,7 +105,7 @@ class PrefixCache:
         for rows in self._open.values():
             rows.close()
         self._open = {}
-        if self.plan.kept:
+        with contextlib.suppress(OSError):
             evict(int(self.config.cache.max_gb * 1e9), in_use)
 
     def cut(self, number: int) -> Cut:
@@ -123,8 +128,8 @@ class PrefixCache:
 
         @tf.function(autograph=False)
         def rows_of(inputs: Any) -> list[tuple[tf.Tensor, tf.Tensor]]:
-            tensors = iter(run(inputs))
-            return [_as_row([next(tensors) for _ in cut.tensors], dtype) for cut, dtype in zip(cuts, dtypes)]
+            tensors, count = iter(run(inputs)), tf.shape(inputs)[0]
+            return [_as_row([next(tensors) for _ in cut.tensors], count, dtype) for cut, dtype in zip(cuts, dtypes)]
 
         return rows_of
 
@@ -132,29 +137,34 @@ class PrefixCache:
         return tf.float32 if number in self.widened else tf.as_dtype(self.plan.dtype)
 
     def _open_rows(self, number: int) -> CutRows:
-        cut, dtype = self._cuts[number], self._dtype(number)
-        views = max(self.reusable.views(self.config), 1)
+        dtype, views = self._dtype(number), max(self.reusable.views(self.config), 1)
         parts = {"train": (len(self.splits.train), views), "validation": (len(self.splits.validation), 1)}
-        # The epochs of now, not of the plan: a run may be resumed to train longer, and see more views.
-        capacity = len(self.splits.train) * min(views, self.config.train.epochs) + len(self.splits.validation)
-        return CutRows(cut.values, dtype, parts, capacity if self._in_memory(number) else None,
-                       self._folder(number), self.notices.append)
+        return CutRows(self._cuts[number].values, dtype, parts, self._most_rows() if self._in_memory(number) else None,
+                       self._folder(number), self.plan.kept, self._signature(number), self.notices.append)
+
+    def _most_rows(self) -> int:
+        """By the epochs of now, not of the plan: a run may be resumed to train longer, and see more views."""
+        views = max(self.reusable.views(self.config), 1)
+        return len(self.splits.train) * min(views, self.config.train.epochs) + len(self.splits.validation)
 
     def _in_memory(self, number: int) -> bool:
-        size = self.plan.rows * self._cuts[number].values * self._dtype(number).size
-        fits = size <= self.config.cache.budget_mb * 2**20
-        return self.plan.where == "memory" and (number not in self.widened or fits)
+        size = self._most_rows() * self._cuts[number].values * self._dtype(number).size
+        return self.plan.where == "memory" and size <= self.config.cache.budget_mb * 2**20
+
+    def _signature(self, number: int) -> str:
+        """What the rows of a cut depend on beside the inputs."""
+        return repr([graph_signature(self.model.inputs, self._cuts[number].tensors), self._dtype(number).name,
+                     self.config.cache.fold_batch_norm, sorted(runtime.environment().items()), runtime.cpu_features()])
 
     def _folder(self, number: int) -> RowFolder | None:
-        cut, dtype = self._cuts[number], self._dtype(number)
-        if not self.plan.kept:
+        """The rows on disk: read if there are any, even where there is no room to write more."""
+        cut, dtype, path = self._cuts[number], self._dtype(number), prefix_folder(self._signature(number))
+        if self.config.cache.mode == "memory" or not (self.plan.kept or path.exists()):
             return None
-        text = repr([graph_signature(self.model.inputs, cut.tensors), dtype.name, self.config.cache.fold_batch_norm,
-                     sorted(runtime.environment().items())])
         shapes = " + ".join("×".join(map(str, tensor.shape[1:])) for tensor in cut.tensors)
         about = {"model": self._model_text, "cut": cut.name, "shape": shapes, "dtype": dtype.name}
         try:
-            return RowFolder(prefix_folder(text), cut.values * dtype.size, about)
+            return RowFolder(path, cut.values * dtype.size, about)
         except DataError as problem:
             if not self._in_memory(number):
                 raise
@@ -162,17 +172,21 @@ class PrefixCache:
             return None
 
 
-def _as_row(tensors: Sequence[tf.Tensor], dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
-    exact = tf.concat([tf.cast(tf.reshape(tensor, [tf.shape(tensor)[0], -1]), tf.float32) for tensor in tensors], 1)
-    if dtype == tf.float32:  # no wider one to turn to: training sees what isn't a number, as it does without the cache
-        return exact, tf.ones([tf.shape(exact)[0]], tf.bool)
+def _as_row(tensors: Sequence[tf.Tensor], count: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
+    # By the count: a layer that merges another axis into that of the batch must not pass for one with more examples.
+    flat = [tf.cast(tf.reshape(tensor, [count, math.prod(tensor.shape[1:])]), tf.float32) for tensor in tensors]
+    exact = tf.concat(flat, axis=1)
+    if dtype == tf.float32:
+        return exact, tf.ones(tf.shape(exact)[:1], tf.bool)
     rows = tf.cast(exact, dtype)
     # What isn't finite in float32 either is a model that has diverged, which the loss will tell.
-    too_large = tf.reduce_any(tf.math.is_finite(exact) & ~tf.math.is_finite(rows), axis=1)
-    # Numbers below the smallest normal one lose digits; it does no harm where others of the row are much larger.
-    largest = tf.reduce_max(tf.abs(exact), axis=1)
-    too_small = (largest > 0) & (largest < _MARGIN * float(ml_dtypes.finfo(dtype.as_numpy_dtype).tiny))
-    return rows, ~(too_large | too_small)
+    lost = tf.reduce_any(tf.math.is_finite(exact) & ~tf.math.is_finite(rows), axis=1)
+    smallest = _MARGIN * float(ml_dtypes.finfo(dtype.as_numpy_dtype).tiny)
+    for tensor in flat:
+        # Numbers below the smallest normal one lose digits; it does no harm where others beside them are much larger.
+        largest = tf.reduce_max(tf.abs(tensor), axis=1)
+        lost |= (largest > 0) & (largest < smallest)
+    return rows, ~lost
 
 
 class CachedFeed:
@@ -187,8 +201,8 @@ class CachedFeed:
         fold = cache.config.cache.fold_batch_norm
         train = graph_runner(self._cut.tensors, cache.model.outputs, reached=reached, fold=fold)
         infer = graph_runner(self._cut.tensors, cache.model.outputs, fold=fold)
-        self.forward = lambda inputs: train(*self._tensors(inputs))[0]
-        self.infer = lambda inputs: infer(*self._tensors(inputs))[0]
+        self.forward = lambda inputs: as_model_output(train(*self._tensors(inputs)))
+        self.infer = lambda inputs: as_model_output(infer(*self._tensors(inputs)))
 
     def train_stream(self, epoch: int, first_step: int) -> Stream:
         cache, size = self._cache, self._cache.reusable.update_size(self._cache.config)

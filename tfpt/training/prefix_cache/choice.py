@@ -118,6 +118,7 @@ def plan_seconds(phases: Sequence[PhaseCosts], plan: Sequence[Choice]) -> float:
         seconds += phase.passes * phase.other_seconds
         if choice.option is None:
             seconds += phase.passes * phase.frozen_seconds
+            built = {stop: rows for stop, rows in built.items() if stop in _alive(plan, number)}
             continue
         wanted = [choice.option]
         if number == 0:

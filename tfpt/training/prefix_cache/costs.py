@@ -47,7 +47,7 @@ def measured_seconds(model: keras.Model, stops: Sequence[Cut], sample: Callable[
     tensors = [*(stop.tensors for stop in stops), tuple(model.outputs)]
     signature = graph_signature(model.inputs, [tensor for group in tensors for tensor in group], weights=False)
     file = notes_folder("prefix_costs") / f"{signature[:32]}.json"
-    conditions = {**runtime.environment(), "fold": fold}
+    conditions = {**runtime.environment(), "cpu": runtime.cpu_features(), "fold": fold}
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
         if kept["conditions"] == conditions and len(kept["seconds"]) == len(tensors):

@@ -22,16 +22,18 @@ class CutRows:
     """
 
     def __init__(self, values: int, dtype: tf.DType, parts: Mapping[str, tuple[int, int]], capacity: int | None,
-                 folder: RowFolder | None, tell: Callable[[str], None]):
+                 folder: RowFolder | None, keeps: bool, signature: str, tell: Callable[[str], None]):
         """Rows of ``values`` numbers.
 
         Args:
             parts: the number of examples and of views of each part.
             capacity: the most rows that there may be in memory; None: they stay on disk, in ``folder``.
-            folder: where they are kept for later runs, if at all.
+            folder: where rows of earlier runs are, and these are kept for later ones if it ``keeps``.
+            signature: what the rows depend on beside the inputs.
             tell: gets a sentence for the user if the folder is damaged or fails.
         """
         self.values, self.dtype, self.folder, self.in_memory = values, dtype, folder, capacity is not None
+        self.signature, self._keeps = signature, keeps
         self._tell = tell
         self._numbers = {part: np.full(shape, -1, np.int64) for part, shape in parts.items()}
         self._filled = 0
@@ -73,7 +75,7 @@ class CutRows:
             visits, keys, rows = visits[new], keys[new], tf.gather(rows, new)
         if not len(new):
             return
-        if self.folder is not None:
+        if self.folder is not None and self._keeps:
             with self._going_on_in_memory():
                 numbers = self.folder.append(keys, np.ascontiguousarray(rows.numpy()).view(np.uint8))
                 if not self.in_memory:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfpt import __version__
 from tfpt.training.graph_split import graph_nodes
 
 _WITHOUT_EFFECT = ("name", "trainable")
@@ -23,7 +24,7 @@ def graph_signature(inputs: Sequence[Any], outputs: Sequence[Any], weights: bool
     for number, node in enumerate(graph_nodes(inputs, outputs)):
         places.update({id(tensor): f"{number}.{output}" for output, tensor in enumerate(node.outputs)})
         arguments, keywords = keras.tree.map_structure(_exact, node.arguments.fill_in(places))
-        text = json.dumps([type(node.operation).__name__, _config(node.operation), repr(arguments),
+        text = json.dumps([_kind(node.operation), _config(node.operation), repr(arguments),
                            repr(sorted(keywords.items()))], sort_keys=True, default=repr)
         digest.update(text.encode())
         for weight in getattr(node.operation, "weights", []) if weights else []:
@@ -38,6 +39,12 @@ def _exact(argument: Any) -> Any:
         return argument
     array = np.ascontiguousarray(keras.ops.convert_to_numpy(argument))
     return f"{array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}"
+
+
+def _kind(operation: Any) -> str:
+    kind = type(operation)
+    version = f" {__version__}" if kind.__module__.startswith("tfpt.") else ""
+    return f"{kind.__module__}.{kind.__qualname__}{version}"
 
 
 def _config(operation: Any) -> Mapping[str, Any]:

@@ -56,7 +56,7 @@ class CachedStream:
         if len(absent):
             cache.loaded_rows += self._load(visits[absent])
             self._numbers = self._rows.numbers(part, visits)
-        self._missing = np.flatnonzero(self._numbers < 0)
+        self._missing, self._repeats = _first_of_each(visits, np.flatnonzero(self._numbers < 0))
         self._inputs = iter(cache.reusable.inputs(cache.config, source, visits[self._missing], INPUT_BATCH)) \
             if len(self._missing) else None
 
@@ -98,7 +98,10 @@ class CachedStream:
             cut.put(self._part, visits[held], keys[held], rows if holds.all() else tf.gather(rows, held))
         refused = places[~results[0][1]]
         self._out_of_range = int(refused[0]) if len(refused) else None
-        self._numbers[places] = self._rows.numbers(self._part, visits)
+        if self._repeats:
+            self._numbers = self._rows.numbers(self._part, self._visits)
+        else:
+            self._numbers[places] = self._rows.numbers(self._part, visits)
         self._cache.computed_rows += count
         if count == group * INPUT_BATCH:
             self._cache.group_size.tell(group, (time.perf_counter() - began) / count)
@@ -119,6 +122,13 @@ class CachedStream:
             return {**batch, name: tf.ensure_shape(rows, shape)}
 
         return batches.map(read, num_parallel_calls=2, deterministic=True).prefetch(2)
+
+
+def _first_of_each(visits: Visits, places: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Those of ``places`` at which an example's view comes for the first time, and whether one comes again."""
+    codes = visits.index[places] * (int(visits.view.max(initial=0)) + 1) + visits.view[places]
+    first = np.sort(np.unique(codes, return_index=True)[1])
+    return places[first], len(first) < len(places)
 
 
 def _filled_up(inputs: tf.Tensor, count: int) -> tf.Tensor:
