@@ -26,7 +26,7 @@ from tfpt import runtime
 from tfpt.config.loading import load_config
 from tfpt.registry import get_task
 
-runtime.quiet_tensorflow()
+runtime.quiet_tensorflow(own_process=True)
 
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402

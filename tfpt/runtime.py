@@ -27,8 +27,12 @@ REPORTED_PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "scikit-learn", "
                      "tensorflow-datasets")
 
 
-def quiet_tensorflow() -> None:
-    """Imports TensorFlow without its start-up chatter. If the import fails, what it said is shown and raised."""
+def quiet_tensorflow(own_process: bool = False) -> None:
+    """Imports TensorFlow without its start-up chatter. If the import fails, what it said is shown and raised.
+
+    In an ``own_process``, where nobody else's objects are, what was imported is left out of garbage collection for
+    good: looking through a million objects takes a third of a second, many times in a training.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     if "tensorflow" not in sys.modules:
@@ -36,6 +40,8 @@ def quiet_tensorflow() -> None:
         with _stderr_shown_on_failure(), _no_garbage_collection():
             import keras  # noqa: F401
             import tensorflow  # noqa: F401
+    if own_process:
+        gc.freeze()
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

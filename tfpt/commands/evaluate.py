@@ -26,7 +26,7 @@ def command(run: str, data: str | None, as_json: bool) -> None:
     tfpt evaluate photos-0001 --data new_photos/
     """
     found = find_run(run)  # a wrong name is told at once, not after the seconds that TensorFlow's import takes
-    runtime.quiet_tensorflow()
+    runtime.quiet_tensorflow(own_process=True)
     from tfpt.workflows.evaluate import evaluate
 
     report = evaluate(found, data=data)

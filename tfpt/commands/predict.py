@@ -31,7 +31,7 @@ def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, 
     if as_json and as_csv:
         raise UsageError("Expected one format, but found --json and --csv together. Choose one of them.")
     found = find_run(run)  # a wrong name is told at once, not after the seconds that TensorFlow's import takes
-    runtime.quiet_tensorflow()
+    runtime.quiet_tensorflow(own_process=True)
     from tfpt.workflows.predict import predict
 
     write: Any = FORMATS["json" if as_json else "csv" if as_csv else "text"]

@@ -21,7 +21,7 @@ def run_training(command: str, settings: Mapping[str, Any], *, recipe: str | Non
             raise UsageError(f"{flag} is empty, perhaps a shell variable that isn't set. Give a value or leave it out.")
     # A slip in the config is told at once, not after the seconds that TensorFlow's import takes.
     load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments)
-    runtime.quiet_tensorflow()
+    runtime.quiet_tensorflow(own_process=True)
     from tfpt.workflows.train import train
 
     run = train("image_classification", recipe=recipe, settings=settings, assignments=assignments, run_dir=run_dir,

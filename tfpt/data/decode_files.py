@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfpt.data.autotune import without_autotune
 from tfpt.data.decode import decode_image, resize_image
 from tfpt.data.held_pixels import empty_pixels
 
@@ -33,7 +34,7 @@ def decode_files(paths: Sequence[str], image_size: int | None) -> tuple[np.ndarr
     names = np.array([os.fsencode(path) for path in paths], dtype=object)
     files = tf.data.Dataset.from_tensor_slices((np.arange(len(paths)), names))
     images = files.map(decode, num_parallel_calls=os.cpu_count(), deterministic=False).ignore_errors()
-    for index, result in images.batch(_AT_ONCE).prefetch(2).as_numpy_iterator():
+    for index, result in without_autotune(images.batch(_AT_ONCE).prefetch(2)).as_numpy_iterator():
         decoded[index] = True
         if pixels is not None:
             pixels[index] = result

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfpt.config.image_classification import AugmentConfig
 from tfpt.data.augmentation import (
     PLAIN_VIEW, augment_image, effective_views, flip_images, is_batchable, is_identity, view_text)
+from tfpt.data.autotune import without_autotune
 from tfpt.data.decode import decode_and_resize, resize_image
 from tfpt.data.order import epoch_order, view_numbers
 from tfpt.data.row_segments import KEY_BYTES
@@ -108,7 +109,7 @@ def _batches(source: ImageSource, columns: dict[str, np.ndarray], image_size: in
         images = batch["image"] if "image" in batch else make_images(batch)  # type: ignore[misc]
         return {"image": augment_batch(images, batch) if augment_batch else images, "label": batch["label"]}
 
-    return _parallel_map(rows.batch(batch_size), finish).prefetch(_PREFETCHED_BATCHES)
+    return without_autotune(_parallel_map(rows.batch(batch_size), finish).prefetch(_PREFETCHED_BATCHES))
 
 
 def _gather_images(source: ImageSource, image_size: int) -> Callable[[_Columns], tf.Tensor]:

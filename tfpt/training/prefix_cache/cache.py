@@ -66,10 +66,12 @@ class PrefixCache:
         wanted = [current, *(number for number in self.plan.phases[phase + 1:]
                              if number is not None and self.plan.cuts[number].ahead and number not in used_before)]
         numbers = [number for number in dict.fromkeys(wanted) if number is not None]
-        for number in list(self._open):
-            if number not in numbers or self._open[number].signature != self._signature(number):
-                self._open.pop(number).close()
-        gc.collect()  # the functions of the phase before hold its rows, in cycles
+        dropped = [number for number, rows in self._open.items()
+                   if number not in numbers or rows.signature != self._signature(number)]
+        for number in dropped:
+            self._open.pop(number).close()
+        if dropped:
+            gc.collect()  # the functions of the phase before hold its rows, in cycles
         for number in numbers:
             if number not in self._open:
                 self._open[number] = self._open_rows(number)

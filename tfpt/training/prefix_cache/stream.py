@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpt.data.autotune import without_autotune
 from tfpt.task import Visits
 from tfpt.training.prefix_cache.rows import CutRows
 
@@ -103,6 +104,8 @@ class CachedStream:
         else:
             self._numbers[places] = self._rows.numbers(self._part, visits)
         self._cache.computed_rows += count
+        if not len(self._missing):
+            self._inputs = None  # its threads and buffers go now, not at the end of the epoch
         if count == group * INPUT_BATCH:
             self._cache.group_size.tell(group, (time.perf_counter() - began) / count)
 
@@ -113,6 +116,7 @@ class CachedStream:
         targets = self._cache.reusable.targets(self._cache.config, self._source, self._visits[chosen])
         name = self._cache.reusable.name
         batches = tf.data.Dataset.from_tensor_slices({**targets, name: self._numbers[chosen]}).batch(self._size)
+        batches = without_autotune(batches)
         if self._rows.in_memory:
             return batches
         shape = [None, self._rows.values]
