@@ -38,7 +38,6 @@ def quiet_tensorflow(own_process: bool = False) -> None:
     if "tensorflow" not in sys.modules:
         # TensorFlow's C++ side writes to the file descriptor before any log level is looked at.
         with _stderr_shown_on_failure(), _no_garbage_collection():
-            import keras  # noqa: F401
             import tensorflow  # noqa: F401
     if own_process:
         gc.freeze()

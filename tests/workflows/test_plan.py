@@ -54,4 +54,7 @@ def test_the_screen_says_what_will_happen(planned):
     assert "falling by 0.95 a layer" in lines[3]
     assert lines[4] == ("optimizer adam · cosine learning rate after 0.5 epochs of warm-up · batch 8 × 2 accumulated · "
                         "8 updates an epoch")
-    assert lines[5] == "watch     tensorboard --logdir logs"
+    cuts = [line for line in lines[5:] if "cut after" in line]
+    assert lines[5].startswith("cache     epoch") and 1 <= len(cuts) <= 2  # times decide which
+    assert "× (120 × 4 views + 89) = " in cuts[0] and cuts[0].endswith("% of the forward work saved")
+    assert lines[5 + len(cuts)] == "watch     tensorboard --logdir logs"
