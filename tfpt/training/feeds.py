@@ -20,7 +20,7 @@ class Stream(Protocol):
         """An iterator over the next batches, and how many of them are ready: ``wanted`` at most.
 
         Preparing them takes about ``seconds`` at most, unless the first one alone takes longer. None is ready if the
-        feed has to be made anew first: see ``Feed.renew``.
+        feed has to be made anew first, which ``Loop`` does.
         """
 
 

@@ -139,14 +139,14 @@ class PrefixCache:
         return tf.float32 if number in self.widened else tf.as_dtype(self.plan.dtype)
 
     def _open_rows(self, number: int) -> CutRows:
-        dtype, views = self._dtype(number), max(self.reusable.views(self.config), 1)
+        dtype, views, signature = self._dtype(number), self.reusable.views(self.config), self._signature(number)
         parts = {"train": (len(self.splits.train), views), "validation": (len(self.splits.validation), 1)}
         return CutRows(self._cuts[number].values, dtype, parts, self._most_rows() if self._in_memory(number) else None,
-                       self._folder(number), self.plan.kept, self._signature(number), self.notices.append)
+                       self._folder(number, signature), self.plan.kept, signature, self.notices.append)
 
     def _most_rows(self) -> int:
         """By the epochs of now, not of the plan: a run may be resumed to train longer, and see more views."""
-        views = max(self.reusable.views(self.config), 1)
+        views = self.reusable.views(self.config)
         return len(self.splits.train) * min(views, self.config.train.epochs) + len(self.splits.validation)
 
     def _in_memory(self, number: int) -> bool:
@@ -158,9 +158,9 @@ class PrefixCache:
         return repr([graph_signature(self.model.inputs, self._cuts[number].tensors), self._dtype(number).name,
                      self.config.cache.fold_batch_norm, sorted(runtime.environment().items()), runtime.cpu_features()])
 
-    def _folder(self, number: int) -> RowFolder | None:
+    def _folder(self, number: int, signature: str) -> RowFolder | None:
         """The rows on disk: read if there are any, even where there is no room to write more."""
-        cut, dtype, path = self._cuts[number], self._dtype(number), prefix_folder(self._signature(number))
+        cut, dtype, path = self._cuts[number], self._dtype(number), prefix_folder(signature)
         if self.config.cache.mode == "memory" or not (self.plan.kept or path.exists()):
             return None
         shapes = " + ".join("×".join(map(str, tensor.shape[1:])) for tensor in cut.tensors)
@@ -223,6 +223,5 @@ class CachedFeed:
     def _tensors(self, inputs: tf.Tensor) -> list[tf.Tensor]:
         rows = self._rows.gather(inputs) if self._rows.in_memory else inputs
         shapes = [tensor.shape[1:] for tensor in self._cut.tensors]
-        sizes = [int(tf.TensorShape(shape).num_elements() or 0) for shape in shapes]
-        pieces = tf.split(rows, sizes, axis=1) if len(sizes) > 1 else [rows]
+        pieces = tf.split(rows, [math.prod(shape) for shape in shapes], axis=1)
         return [tf.reshape(piece, [-1, *shape]) for piece, shape in zip(pieces, shapes, strict=True)]

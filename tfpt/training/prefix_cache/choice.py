@@ -143,7 +143,6 @@ def _alive(plan: Sequence[Choice], number: int) -> dict[int, int]:
 
 
 def most_bytes(phases: Sequence[PhaseCosts], plan: Sequence[Choice]) -> int:
-    """The bytes held at the fullest moment, every cut counted with the rows of the largest phase that uses it."""
-    rows = {stop: max(phase.rows for phase in phases) for number in range(len(plan)) for stop in _alive(plan, number)}
-    return max((sum(row_bytes * rows[stop] for stop, row_bytes in _alive(plan, number).items())
-                for number in range(len(plan))), default=0)
+    """The bytes held at the fullest moment, every cut counted with the rows of the largest phase."""
+    rows = max(phase.rows for phase in phases)
+    return max(rows * sum(_alive(plan, number).values()) for number in range(len(plan)))

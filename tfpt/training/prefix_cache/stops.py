@@ -31,37 +31,31 @@ def phase_cuts(model: keras.Model, units: Sequence[Unit], phases: Sequence[Phase
     last_trained: dict[int, int] = {}
     for number, phase in enumerate(phases):
         training = apply_phase(model, units, phase)
-        useful = _useful(frozen_cuts(model, training))
+        useful = _useful(model, frozen_cuts(model, training))
         found.append(PhaseCuts(tuple(useful), tuple(_valid_from(model, cut, last_trained) for cut in useful)))
         # A layer counts by any weight that moves: BatchNormalization's statistics too.
         last_trained.update({id(layer): number for layer in training if layer.weights})
     return found
 
 
-def _useful(cuts: Sequence[Cut]) -> list[Cut]:
+def _useful(model: keras.Model, cuts: Sequence[Cut]) -> list[Cut]:
     """From the boundary towards the input, those much narrower than all behind them. Scaling pixels is no work."""
     kept: list[Cut] = []
     for cut in reversed(cuts):
-        weighted = any(layer.weights for layer in _layers_in_front(cut))
+        weighted = any(layer.weights for layer in _layers_in_front(model, cut))
         if weighted and (not kept or cut.values <= NARROWER * kept[-1].values):
             kept.append(cut)
     return kept[:MOST_OPTIONS]
 
 
-def _layers_in_front(cut: Cut) -> list[keras.Layer]:
-    seen, waiting, layers = set(), [producer(tensor) for tensor in cut.tensors], []
-    while waiting:
-        node = waiting.pop()
-        if id(node) not in seen:
-            seen.add(id(node))
-            waiting += node.parent_nodes
-            if isinstance(node.operation, keras.Layer):
-                layers.append(node.operation)
-    return layers
+def _layers_in_front(model: keras.Model, cut: Cut) -> list[keras.Layer]:
+    nodes = graph_nodes(model.inputs, cut.tensors)
+    return [node.operation for node in nodes if isinstance(node.operation, keras.Layer)]
 
 
 def _valid_from(model: keras.Model, cut: Cut, last_trained: dict[int, int]) -> int:
-    return max((last_trained[id(layer)] + 1 for layer in _layers_in_front(cut) if id(layer) in last_trained), default=0)
+    layers = _layers_in_front(model, cut)
+    return max((last_trained[id(layer)] + 1 for layer in layers if id(layer) in last_trained), default=0)
 
 
 def in_order(model: keras.Model, cuts: Sequence[Cut]) -> list[Cut]:
