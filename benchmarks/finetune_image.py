@@ -6,7 +6,6 @@ median of the paired ratios.
     python benchmarks/finetune_image.py --out finetune_image.json
 """
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from jpeg_files import write_images
+from training_jobs import bare_job, option_parser, write_rows
 
 from tfpt import runtime
 from tfpt.config.loading import load_config
@@ -27,9 +27,7 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from tfpt.training.freezing import apply_phase  # noqa: E402
-from tfpt.training.job import Job  # noqa: E402
 from tfpt.training.loop import Loop  # noqa: E402
-from tfpt.training.screen import Screen  # noqa: E402
 from tfpt.workflows.plan import make_plan  # noqa: E402
 
 
@@ -37,10 +35,7 @@ def our_epochs(config, splits, scratch: Path):
     """A function that trains one epoch with tfpt's loop and returns its wall seconds."""
     task = get_task("image_classification")
     plan = make_plan(task, config, splits)
-    job = Job(task, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
-              scratch / "checkpoints", scratch / "metrics.jsonl", scratch / "tensorboard", (), Screen(quiet=True),
-              lambda: None)
-    loop = Loop(job)
+    loop = Loop(bare_job(task, config, splits, plan, scratch))
 
     def epoch() -> float:
         loop.state.step, loop.state.totals = 0, {}
@@ -98,24 +93,17 @@ def compare(unfreeze, arguments, folder: Path) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = option_parser(__doc__, ["0", "10", "all"])
     parser.add_argument("--images", type=int, default=320)
-    parser.add_argument("--image-size", type=int, default=224)
-    parser.add_argument("--alpha", type=float, default=1.0)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--unfreeze", nargs="*", default=["0", "10", "all"])
-    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     runtime.configure(0, "float32")
     with tempfile.TemporaryDirectory() as scratch:
         write_images(Path(scratch) / "images", arguments.images)
         rows = []
         for unfreeze in arguments.unfreeze:
-            rows.append(compare(int(unfreeze) if unfreeze.isdigit() else unfreeze, arguments, Path(scratch)))
+            rows.append(compare(unfreeze, arguments, Path(scratch)))
             print(json.dumps(rows[-1]))
-    if arguments.out:
-        result = {"settings": {**vars(arguments), "out": None}, "environment": runtime.environment(), "rows": rows}
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    write_rows(arguments, rows, environment=runtime.environment())
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from jpeg_files import write_images
 from matplotlib import pyplot
+from training_jobs import bare_job, option_parser, write_rows
 
 from tfpt import runtime
 from tfpt.config.loading import load_config
@@ -33,10 +34,8 @@ import tensorflow as tf  # noqa: E402
 
 from tfpt.models.backbone import extract_backbone  # noqa: E402
 from tfpt.training.freezing import apply_phase, plan_phases  # noqa: E402
-from tfpt.training.job import Job  # noqa: E402
 from tfpt.training.loop import Loop  # noqa: E402
 from tfpt.training.prefix_cache.costs import multiply_accumulates  # noqa: E402
-from tfpt.training.screen import Screen  # noqa: E402
 from tfpt.workflows.plan import make_plan  # noqa: E402
 
 TASK = get_task("image_classification")
@@ -76,10 +75,7 @@ def our_job(config) -> dict:
         data_seconds = time.perf_counter() - began
         plan = make_plan(TASK, config, splits)
         began += load_weights(config, plan.model)
-        job = Job(TASK, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
-                  Path(scratch) / "checkpoints", Path(scratch) / "metrics.jsonl", Path(scratch) / "tensorboard", (),
-                  Screen(quiet=True), lambda: None, plan.cache)
-        state = Loop(job).run()
+        state = Loop(bare_job(TASK, config, splits, plan, Path(scratch))).run()
         seconds = time.perf_counter() - began
     return {"seconds": seconds, "data": data_seconds, **state.wall_seconds, "cuts": [c.name for c in plan.cache.cuts],
             "cache_bytes": plan.cache.bytes, "losses": [line["loss"] for line in state.history],
@@ -195,16 +191,12 @@ def grow(arguments: argparse.Namespace, scratch: Path) -> list[dict]:
         write_images(scratch / "images", count)
         for unfreeze in arguments.unfreeze:
             shutil.rmtree(os.environ["TFPT_CACHE"], ignore_errors=True)
-            job = our_job(config_for(scratch, number_or_name(unfreeze), arguments))
+            job = our_job(config_for(scratch, unfreeze, arguments))
             rows.append({"files": count, "unfreeze": unfreeze, **{
                 name: round(job[name], 1) for name in ("seconds", "data", "prefix", "trace", "train", "validation")}})
             print(json.dumps(rows[-1]), flush=True)
         shutil.rmtree(scratch / "images")
     return rows
-
-
-def number_or_name(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
 
 
 def draw(rows: list[dict], file: Path) -> None:
@@ -225,16 +217,11 @@ def draw(rows: list[dict], file: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = option_parser(__doc__, ["0", "10", "30", "all"])
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--image-size", type=int, default=224)
-    parser.add_argument("--alpha", type=float, default=1.0)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--unfreeze", nargs="*", default=["0", "10", "30", "all"])
     parser.add_argument("--flip", action="store_true", help="flip at random, on both sides")
     parser.add_argument("--growth", type=int, nargs="*", help="only tfpt, on so many files each")
-    parser.add_argument("--out", type=Path)
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
     runtime.configure(0, "float32")
@@ -247,12 +234,9 @@ def main() -> None:
         else:
             write_images(Path(scratch) / "images", arguments.files)
             for unfreeze in arguments.unfreeze:
-                rows.append(compare(number_or_name(unfreeze), arguments, Path(scratch)))
+                rows.append(compare(unfreeze, arguments, Path(scratch)))
                 print(json.dumps(rows[-1]), flush=True)
-    settings = {name: value for name, value in vars(arguments).items() if name not in ("out", "plot")}
-    if arguments.out:
-        result = {"settings": settings, "environment": runtime.environment(), "rows": rows}
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    write_rows(arguments, rows, environment=runtime.environment())
     if arguments.plot and not arguments.growth:
         draw(rows, arguments.plot)
 

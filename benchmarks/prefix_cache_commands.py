@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 
 from jpeg_files import write_images
+from training_jobs import option_parser, write_rows
 
 WRITE_BACKBONE = ("import sys; from pathlib import Path; from prefix_cache import write_backbone; "
-                  "write_backbone(Path(sys.argv[1]), alpha=1.0, image_size=224)")
+                  "write_backbone(Path(sys.argv[1]), alpha=float(sys.argv[2]), image_size=int(sys.argv[3]))")
 HERE = Path(__file__).resolve().parent
 
 
@@ -35,12 +36,12 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[
     return seconds, usage.ru_maxrss / 1000
 
 
-def compare(unfreeze: str, arguments: argparse.Namespace, folder: Path) -> dict:
+def compare(unfreeze: int | str, arguments: argparse.Namespace, folder: Path) -> dict:
     environment = {**os.environ, "TFPT_CACHE": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    fit = [sys.executable, str(HERE / "fit_command.py"), "images", "backbone.keras", "--unfreeze", unfreeze,
-           "--epochs", str(arguments.epochs)]
-    ours = [sys.executable, "-m", "tfpt", "finetune-image", "--data", "images", "--weights", "backbone.keras",
-            "--unfreeze", unfreeze, "--epochs", str(arguments.epochs), "--set", "freeze.head_epochs=0",
+    both = ["--unfreeze", str(unfreeze), "--epochs", str(arguments.epochs), "--image-size", str(arguments.image_size)]
+    fit = [sys.executable, str(HERE / "fit_command.py"), "images", "backbone.keras", *both]
+    ours = [sys.executable, "-m", "tfpt", "finetune-image", "--data", "images", "--weights", "backbone.keras", *both,
+            "--set", f"model.alpha={arguments.alpha}", "--set", "freeze.head_epochs=0",
             "--set", "augment.flip=false", "--learning-rate", "1e-4", "--set", "freeze.backbone_rate=1"]
     seconds: dict[str, list[float]] = {"tfpt": [], "fit": []}
     megabytes: dict[str, list[float]] = {"tfpt": [], "fit": []}
@@ -60,26 +61,22 @@ def compare(unfreeze: str, arguments: argparse.Namespace, folder: Path) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = option_parser(__doc__, ["0", "10", "30", "all"])
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--unfreeze", nargs="*", default=["0", "10", "30", "all"])
     parser.add_argument("--warm", action="store_true", help="keep the rows from command to command")
-    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_images(folder / "images", arguments.files)
         # In a process of its own: a child's peak begins with the size of the process that starts it.
-        subprocess.run([sys.executable, "-c", WRITE_BACKBONE, folder / "backbone.keras"], cwd=HERE, check=True)
+        subprocess.run([sys.executable, "-c", WRITE_BACKBONE, folder / "backbone.keras", str(arguments.alpha),
+                        str(arguments.image_size)], cwd=HERE, check=True)
         rows = []
         for unfreeze in arguments.unfreeze:
             rows.append(compare(unfreeze, arguments, folder))
             print(json.dumps(rows[-1]), flush=True)
-    if arguments.out:
-        result = {"settings": {**vars(arguments), "out": None}, "rows": rows}
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    write_rows(arguments, rows)
 
 
 if __name__ == "__main__":

@@ -47,9 +47,10 @@ def folder(tmp_path):
     (tmp_path / "photos" / "birds" / "broken.jpg").write_bytes(b"no image")
     rows = [f"{file.relative_to(tmp_path)},{file.parent.name}" for file in sorted((tmp_path / "photos").rglob("*.jpg"))]
     (tmp_path / "photos.csv").write_text("\n".join(["path,label", *rows]) + "\n")
-    page = (REPOSITORY / "docs" / "images.md").read_text(encoding="utf-8")
-    for name, text in re.findall(r"`(\w+\.yaml)`:\n\n```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
-        (tmp_path / name).write_text(text)
+    for page in ("images.md", "tuning.md"):
+        text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+        for name, recipe in re.findall(r"`(\w+\.yaml)`:\n\n```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            (tmp_path / name).write_text(recipe)
     return tmp_path
 
 

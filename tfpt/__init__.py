@@ -15,11 +15,12 @@ __version__ = "0.1.0"
 _WORKFLOWS = {
     "finetune_image": "tfpt.workflows.image_training",
     "pretrain_image": "tfpt.workflows.image_training",
+    "tune": "tfpt.workflows.tune",
     "evaluate": "tfpt.workflows.evaluate",
     "predict": "tfpt.workflows.predict",
 }
 
-__all__ = ["__version__", "evaluate", "finetune_image", "predict", "pretrain_image"]
+__all__ = ["__version__", "evaluate", "finetune_image", "predict", "pretrain_image", "tune"]
 
 
 def __getattr__(name: str) -> Any:

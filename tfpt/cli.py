@@ -12,6 +12,7 @@ from tfpt.commands.version import show_version
 COMMANDS = {
     "finetune-image": ("tfpt.commands.finetune_image:command", "Fine-tune a pretrained classifier on your images."),
     "pretrain-image": ("tfpt.commands.pretrain_image:command", "Train an image backbone from random weights."),
+    "tune": ("tfpt.commands.tune:command", "Search learning rate, unfreeze depth or any setting."),
     "evaluate": ("tfpt.commands.evaluate:command", "Measure a run's model on its test images, or on others."),
     "predict": ("tfpt.commands.predict:command", "Say what a run's model sees in files and folders."),
     "runs": ("tfpt.commands.runs:command", "List the runs: status, data, schedule, score."),

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 from tfpt import __version__
+from tfpt.errors import Interrupted
 
 STEP_LOOP = "tf.range in a tf.function"
 """How training/steps.py runs its steps: another form of the same loop gives other last bits."""
@@ -115,7 +116,8 @@ def devices() -> list[str]:
 
 
 class StopSignals:
-    """Within it, a first SIGINT or SIGTERM is only noted, so that the loop can save and stop.
+    """Within it, a first SIGINT or SIGTERM is only noted, so that the loop can save and stop. While ``at_once`` is
+    True, for as long as a process only waits, it raises Interrupted.
 
     ``received`` is the signal's number or None. SIGINT after a noted signal raises KeyboardInterrupt at once.
     Outside the main thread, where Python allows no handlers, it does nothing; a signal that the parent process
@@ -124,6 +126,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.at_once = False
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
@@ -143,6 +146,8 @@ class StopSignals:
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = self.received or number
+        if self.at_once:
+            raise Interrupted(f"Stopped by signal {number}.", 128 + number)
 
 
 def _intra_op_threads(configured: int) -> int:

@@ -72,6 +72,14 @@ class Visits:
         return Visits(self.index[chosen], self.view[chosen], self.augmented)
 
 
+def join_visits(parts: "Sequence[Visits]") -> Visits:
+    """One after the other; all of them augmented or none."""
+    import numpy as np
+
+    return Visits(np.concatenate([part.index for part in parts]), np.concatenate([part.view for part in parts]),
+                  parts[0].augmented)
+
+
 @dataclass(frozen=True)
 class ReusableInputs:
     """What the prefix cache must know of a task whose inputs come again, from its config and a source.
@@ -108,6 +116,17 @@ class StepContext:
     trainable: Mapping[str, Sequence[Any]]
 
 
+@dataclass(frozen=True)
+class Adjustment:
+    """How a model that is built and traced is changed to another value of a setting.
+
+    Values of one ``kind`` can be changed into each other by ``apply(model, value)``.
+    """
+
+    kind: Callable[[Any], Any]
+    apply: Callable[[Any, Any], None]
+
+
 Batch = Mapping[str, Any]
 Totals = dict[str, Any]
 Step = Callable[[Batch], Totals]
@@ -142,6 +161,9 @@ class Task:
     eval_step: Callable[[StepContext], Step]
     metrics: Callable[[Mapping[str, float]], dict[str, float]]
     rank: Callable[[Any, Mapping[str, float]], list[float]]  # validation metrics -> what is higher for a better model
+    objectives: Mapping[str, str]  # metrics that a search may go by -> "max" or "min"; the first one is the default
+    adjustments: Mapping[str, Adjustment]  # by dotted setting
+    default_search: Mapping[str, Any]  # a search space, as a recipe writes it
     headline: tuple[str, ...]  # those of the report's scores that run.json and the summary show
     report: Callable[[Any, Any, Any, Mapping[str, Any]], dict[str, Any]]
     predict: Callable[[Any, Any, Any, Mapping[str, Any], int], Iterator[dict[str, Any]]]

@@ -35,7 +35,8 @@ def tfpt(capsys):
 def make(name, count=5, days_ago=0.0):
     folder = written(prefix_directory() / name, range(count))
     used = time.time() - days_ago * DAY_SECONDS
-    os.utime(folder / "about.json", (used, used))
+    for file in folder.iterdir():
+        os.utime(file, (used, used))
     return folder
 
 

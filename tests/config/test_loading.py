@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfpt.config.image_classification import HeadConfig, ImageClassificationConfig
-from tfpt.config.loading import field_help, field_names, from_dict, load_config
+from tfpt.config.loading import field_help, field_names, from_dict, load_config, recipe_search, with_values
 from tfpt.config.shared import PhaseConfig
 from tfpt.config.writing import config_difference, to_dict, to_yaml
 from tfpt.errors import ConfigError
@@ -123,6 +123,37 @@ def test_an_empty_recipe_is_all_defaults_and_a_binary_one_is_refused(tmp_path):
 def test_settings_are_checked_as_recipes_are():
     with pytest.raises(ConfigError, match="train.epochs takes a whole number, at least 1, but found -1"):
         load(settings={"train.epochs": -1})
+
+
+def test_a_search_section_is_for_tuning_alone(tmp_path):
+    text = "train: {epochs: 2}\nsearch: {train.epochs: [1, 2], nonsense: 3}\n"
+    with pytest.raises(ConfigError, match=r"`tfpt tune`.*recipe.yaml, line 2 .*take the section out") as caught:
+        load(text, tmp_path)
+    assert "\n" not in str(caught.value) and "Did you mean" not in str(caught.value)
+    assert load(text, tmp_path, with_search=True).train.epochs == 2
+    assert recipe_search(tmp_path / "recipe.yaml") == {"train.epochs": [1, 2], "nonsense": 3}
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "train: {epochs: 2}\n"])
+def test_a_recipe_without_search_has_none(tmp_path, text):
+    load(text, tmp_path, with_search=True)
+    assert recipe_search(tmp_path / "recipe.yaml") is None and recipe_search(None) is None
+
+
+@pytest.mark.parametrize(("text", "found"), [("search:\n", "null"), ("\nsearch: [train.epochs]\n", "the list")])
+def test_a_search_section_is_a_mapping(tmp_path, text, found):
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=f"search takes a mapping.*{found}.*recipe.yaml, line"):
+        recipe_search(tmp_path / "recipe.yaml")
+
+
+def test_values_are_set_by_dotted_name_null_among_them():
+    config = load(assignments=["freeze.unfreeze=3", "model.head.units=[8]"])
+    changed = with_values(config, {"freeze.unfreeze": None, "model.head.units": [4, 2], "train.epochs": 3}, "trial 1")
+    assert changed.freeze.unfreeze is None and changed.model.head.units == (4, 2) and changed.train.epochs == 3
+    assert changed.model.head.dropout == config.model.head.dropout
+    with pytest.raises(ConfigError, match=r"train.epochs takes.*trial 1"):
+        with_values(config, {"train.epochs": 0}, "trial 1")
 
 
 def test_differences_are_listed_by_dotted_name():

@@ -1,6 +1,7 @@
 """Row folders: what was written is read, and nothing else, also when files are damaged."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.data.row_folder_files import (
     ROW_BYTES, flip, holds, holds_after_append, keys_of, lacks, opened, rows_of, segment, written)
-from tfpt.data import row_segments
+from tfpt.data import row_files, row_segments
 
 NUMBERS = st.lists(st.integers(0, 40) | st.integers(2**127, 2**127 + 3), max_size=9)
 STEPS = st.lists(st.tuples(st.just("append"), NUMBERS) | st.tuples(st.sampled_from(["finish", "reopen"]), st.none()))
@@ -192,3 +193,37 @@ def test_segments_unlinked_under_a_reader_are_still_read(tmp_path):
     folder.append(keys_of([9]), rows_of([9]))
     folder.finish()
     assert holds(opened(tmp_path / "rows"), [9])
+
+
+def test_rows_that_others_finish_are_seen_after_a_refresh(tmp_path):
+    reader, writer = opened(tmp_path), opened(tmp_path)
+    numbers = reader.append(keys_of([50]), rows_of([50]))
+    reader.finish()
+    writer.append(keys_of(range(5)), rows_of(range(5)))
+    assert not reader.refresh() and lacks(reader, range(5))
+    writer.finish()
+    assert lacks(reader, range(5)) and reader.refresh() and not reader.refresh()
+    assert holds(reader, range(5)) and reader.verified(reader.find(keys_of(range(5)))).all()
+    assert not writer.refresh() or holds(writer, [50])
+    assert np.array_equal(reader.read(numbers), rows_of([50])) and holds_after_append(reader, [51])
+
+
+def test_a_refresh_waits_while_rows_are_unfinished(tmp_path):
+    folder = opened(tmp_path)
+    folder.append(keys_of([7]), rows_of([7]))
+    assert folder.unfinished_seconds > 0
+    written(tmp_path, range(5))
+    assert not folder.refresh() and holds_after_append(folder, [8])
+    folder.finish()
+    assert folder.unfinished_seconds == 0 and folder.refresh() and holds(folder, [*range(5), 7, 8])
+
+
+def test_a_refresh_passes_over_what_is_damaged_and_what_is_gone_once(tmp_path, monkeypatch):
+    folder = opened(tmp_path)
+    flip(segment(written(tmp_path, range(5))), -1)
+    assert folder.refresh() and len(folder.damaged) == 1 and lacks(folder, range(5)) and not folder.refresh()
+    monkeypatch.setattr(row_files, "segment_files", lambda _: [tmp_path / f"{'0' * 32}.rows"])
+    assert folder.refresh() and not folder.refresh() and len(folder.damaged) == 1
+    monkeypatch.undo()
+    shutil.rmtree(tmp_path)
+    assert not folder.refresh()

@@ -172,7 +172,7 @@ def test_wider_rows_that_no_longer_fit_into_memory_are_read_from_disk_or_not_kep
     loop.run()
     wide = run(tmp_path / "off", config_of(config, mode="off"), splits=splits)
     assert loop.state.widened == [0, 1]
-    assert [loop.cache.has_cut(phase) for phase in (0, 1)] == [True, mode == "auto"]
+    assert [loop.cache.has_room(number) for number in loop.cache.plan.phases] == [True, mode == "auto"]
     np.testing.assert_allclose(losses(job.metrics_file.read_text()), losses(wide[2]), rtol=1e-2)
 
 

@@ -23,6 +23,8 @@ class ImageDataConfig:
     image_size: int | None = setting(None, "side in pixels; null: what the weights were trained at, else 224",
                                      minimum=1, maximum=4096)
     on_bad_image: Literal["leave_out", "fail"] = setting("leave_out", "what to do with images that can't be read")
+    seed: int | None = setting(None, "the seed of the split and of the augmented views; null: train.seed", minimum=0,
+                               maximum=2 ** 32 - 1)
     memory_mb: int = setting(2048, "decoded images are kept in memory up to this size, and decoded each epoch above it",
                              minimum=0)
 

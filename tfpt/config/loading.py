@@ -12,31 +12,34 @@ from typing import Any, TypeVar
 
 from tfpt.config.recipes import find_recipe
 from tfpt.config.values import Mismatch, convert, show
-from tfpt.config.yaml_text import MAXIMUM_CHARACTERS, read_yaml
+from tfpt.config.yaml_text import MAXIMUM_CHARACTERS, Document, read_yaml
 from tfpt.errors import ConfigError
 
 T = TypeVar("T")
 Where = Callable[[str], str]
 
+SEARCH = "search"
+"""The section of a recipe beside the config's own, which `tfpt tune` reads."""
+
 
 def load_config(config_class: type[T], *, recipe: str | Path | None = None, settings: Mapping[str, Any] = {},
-                assignments: Sequence[str] = (), base: T | None = None) -> T:
+                assignments: Sequence[str] = (), base: T | None = None, with_search: bool = False) -> T:
     """The config that a command works with.
 
     Args:
         config_class: a frozen dataclass whose fields come from ``tfpt.config.fields.setting``.
-        base: what stands in for the defaults, such as the config of a run that is resumed.
         recipe: a YAML file, or a shipped recipe's name such as ``image_classification/demo``.
         settings: dotted names to Python values; a value of None means "not given".
         assignments: ``name=value`` texts, the value in YAML.
         base: what to start from in place of the defaults, such as the config of the run that is resumed.
+        with_search: whether the recipe may have a ``search`` section; it is left out here (see ``recipe_search``).
 
     Raises:
-        ConfigError: unknown key, wrong type, out of range, not YAML, no such recipe.
+        ConfigError: unknown key, wrong type, out of range, not YAML, no such recipe, a search section.
     """
     config = config_class() if base is None else base
     if recipe is not None:
-        config = _apply_recipe(config, find_recipe(recipe))
+        config = _apply_recipe(config, find_recipe(recipe), with_search)
     for name, value in settings.items():
         if value is not None:
             config = _fill(config, _nest(name, value), lambda _: "a named flag or argument")
@@ -48,6 +51,33 @@ def load_config(config_class: type[T], *, recipe: str | Path | None = None, sett
 def from_dict(config_class: type[T], mapping: Mapping[str, Any], where: str) -> T:
     """``mapping`` (nested, as ``to_dict`` gives it) over the defaults; ``where`` names its origin in errors."""
     return _fill(config_class(), mapping, lambda _: where)
+
+
+def with_values(config: T, values: Mapping[str, Any], where: str) -> T:
+    """``config`` with ``values`` (by dotted names) in place of its own, a null too; ConfigError as for a recipe's."""
+    for name, value in values.items():
+        config = _fill(config, _nest(name, value), lambda _: where)
+    return config
+
+
+def recipe_search(recipe: str | Path | None) -> Mapping[str, Any] | None:
+    """The ``search`` section of a recipe (a YAML file or a shipped recipe's name) as it is written; None without one.
+
+    Raises:
+        ConfigError: the section is no mapping, the recipe isn't YAML, no such recipe.
+    """
+    if recipe is None:
+        return None
+    path = find_recipe(recipe)
+    document = _read_recipe(path)
+    if SEARCH not in document.values:
+        return None
+    found = document.values[SEARCH]
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"search takes a mapping from fields such as optimizer.learning_rate to lists or ranges, but "
+                          f"found {show(found)} ({_place(path, document.lines.get(SEARCH))}). Write such as search: "
+                          f"{{optimizer.learning_rate: {{min: 1e-5, max: 1e-2, sampling: log}}}}.")
+    return found
 
 
 def field_names(config_class: type, prefix: str = "") -> Iterator[str]:
@@ -69,7 +99,22 @@ def field_help(config_class: type, name: str) -> str:
     return f"{field.metadata['help']}{default}"
 
 
-def _apply_recipe(config: T, path: Path) -> T:
+def unknown_name(config_class: type, name: str, where: str) -> str:
+    """The message that says that no field is called ``name``, with the nearest that is."""
+    return _unknown(name, "", _fields(config_class), config_class, where)
+
+
+def _apply_recipe(config: T, path: Path, with_search: bool) -> T:
+    document = _read_recipe(path)
+    if SEARCH in document.values and not with_search:
+        raise ConfigError(f"A search section is for `tfpt tune`, but {_place(path, document.lines.get(SEARCH))} gives "
+                          f"one to a command that trains once. Tune with this recipe, or take the section out.")
+    sections = {name: value for name, value in document.values.items() if name != SEARCH}
+    return _fill(config, sections, lambda name: _place(path, document.lines.get(name)))
+
+
+def _read_recipe(path: Path) -> Document:
+    """The recipe, its values a mapping, empty for an empty file."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             text = file.read(MAXIMUM_CHARACTERS + 1)
@@ -78,11 +123,11 @@ def _apply_recipe(config: T, path: Path) -> T:
                           f"Check the path and that it is text.") from error
     document = read_yaml(text, str(path))
     if document.values is None:
-        return config
+        return Document({}, {})
     if not isinstance(document.values, Mapping):
         raise ConfigError(f"Expected a mapping of sections such as data and train in {path}, found "
                           f"{show(document.values)}. `tfpt finetune-image --dry-run` shows what a recipe sets.")
-    return _fill(config, document.values, lambda name: _place(path, document.lines.get(name)))
+    return document
 
 
 def _place(path: Path, line: int | None) -> str:

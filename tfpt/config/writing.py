@@ -19,9 +19,14 @@ def to_yaml(config: Any) -> str:
 
 def config_difference(old: Any, new: Any) -> list[tuple[str, Any, Any]]:
     """The fields whose values differ, as (dotted name, old value, new value), in the order of the config."""
-    before, after = dict(_leaves(old, "")), dict(_leaves(new, ""))
+    before, after = leaf_settings(old), leaf_settings(new)
     return [(name, before.get(name), after.get(name)) for name in {**before, **after}
             if before.get(name) != after.get(name)]
+
+
+def leaf_settings(config: Any) -> dict[str, Any]:
+    """Every field by its dotted name, tuples as lists."""
+    return dict(_leaves(config, ""))
 
 
 def _plain(value: Any) -> Any:

@@ -28,18 +28,18 @@ _DECODER = "decode 1"
 _Columns = dict[str, tf.Tensor]
 
 
-def train_batches(source: ImageSource, *, image_size: int, augment: AugmentConfig, seed: int, epoch: int,
-                  first_step: int, batch_size: int) -> tf.data.Dataset:
+def train_batches(source: ImageSource, *, image_size: int, augment: AugmentConfig, seed: int, data_seed: int,
+                  epoch: int, first_step: int, batch_size: int) -> tf.data.Dataset:
     """The batches of one epoch from batch number ``first_step`` on; the last one may be smaller.
 
-    Order and views are functions of ``seed``, ``epoch`` and the images' contents, so a run that stops can go on
-    from any batch. The element_spec is the same in every epoch.
+    Order and views are functions of ``seed``, ``epoch`` and the images' contents, what a view shows one of
+    ``data_seed``: a run that stops can go on from any batch. The element_spec is the same in every epoch.
 
     Yields:
         ``{"image": uint8 [b, size, size, 3], "label": int32 [b]}``
     """
     visits = epoch_visits(source, augment, seed, epoch)[first_step * batch_size:]
-    return image_batches(source, visits, image_size=image_size, augment=augment, seed=seed, batch_size=batch_size)
+    return image_batches(source, visits, image_size=image_size, augment=augment, seed=data_seed, batch_size=batch_size)
 
 
 def eval_batches(source: ImageSource, *, image_size: int, batch_size: int) -> tf.data.Dataset:

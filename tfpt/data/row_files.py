@@ -1,15 +1,15 @@
 """Row folders: rows of a fixed length under 16-byte keys, kept on disk between runs and mapped into memory.
 
 A folder holds segments (``row_segments.py``), each by one writer and never changed once it has its name. So several
-processes may write and read the same folder at once; that both may then write the same rows does no harm.
+processes may write and read the same folder at once; that both may then write the same rows does no harm, nor that one
+removes what another has open.
 """
 
 import contextlib
 import json
-import mmap
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,24 @@ import numpy as np
 from tfpt.atomic_files import atomic_write_text
 from tfpt.data.cache_directory import mark_used
 from tfpt.data.key_index import KeyIndex
+from tfpt.data.row_maps import MappedSegment, by_segment, end_of, map_rows
+from tfpt.data.row_merging import merge_small
 from tfpt.data.row_segments import (
-    ABOUT_FILE, KEY_BYTES, DamagedSegment, Footer, SegmentWriter, read_footer, remove_stale, segment_files)
+    ABOUT_FILE, KEY_BYTES, DamagedSegment, SegmentWriter, read_footer, remove_stale, segment_files)
 from tfpt.errors import DataError, RunError
+
+_TRIES = 5
 
 
 class RowFolder:
     """An open row folder. ``find`` and ``read`` may be called from many threads while one appends.
 
     Rows are named by numbers that hold as long as this object. Segments that other processes finish after it was
-    opened are not seen. ``damaged`` has a sentence for each file that was found damaged, and removed.
+    opened are seen by ``refresh``. ``damaged`` has a sentence for each file that was found damaged, and removed.
     """
 
     def __init__(self, path: Path, row_bytes: int, about: Mapping[str, Any]):
-        """Makes the folder, marks it as used now, and opens its segments.
+        """Makes the folder and opens its segments.
 
         ``about``: JSON-able, what the rows are; ``tfpt cache list`` shows its texts.
 
@@ -44,15 +48,18 @@ class RowFolder:
         self.damaged: list[str] = []
         self._about = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
         self._changing = threading.Lock()  # readers take no lock: what they read is replaced, never changed
-        self._segments: tuple[_Segment, ...] = ()
+        self._segments: tuple[MappedSegment, ...] = ()
         self._index = KeyIndex()
         self._writer: SegmentWriter | None = None
+        self._writing_since = 0.0
+        self._known: set[str] = set()  # names of files that needn't be opened, or opened again
+        self._merges = True
         try:
-            self._make_folder()
+            self._again_if_removed(self._make_folder)
             mark_used(path / ABOUT_FILE)
             remove_stale(path)
-            for file in segment_files(path):
-                self._open(file)
+            while self._open_new():  # what was merged meanwhile is in a file that the list didn't have
+                pass
         except OSError as problem:
             raise self._not_usable(problem) from problem
 
@@ -68,9 +75,10 @@ class RowFolder:
         """
         result = np.zeros(len(rows), bool)
         with self._changing:
-            for segment, where, within in _by_segment(self._segments, rows):
+            for segment, where, within in by_segment(self._segments, rows):
                 if segment.usable and not segment.is_whole(within):
                     self._remove(segment)
+                segment.used |= segment.usable
                 result[where] = segment.usable
         return result
 
@@ -81,10 +89,10 @@ class RowFolder:
             IndexError: there was never such a row.
         """
         segments, rows = self._segments, np.asarray(rows, np.int64)
-        if len(rows) and not (rows.min() >= 0 and rows.max() < _end(segments)):
-            raise IndexError(f"rows {rows.min()} to {rows.max()} of {_end(segments)}")
+        if len(rows) and not (rows.min() >= 0 and rows.max() < end_of(segments)):
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of {end_of(segments)}")
         result = np.empty((len(rows), self.row_bytes), np.uint8)
-        for segment, where, within in _by_segment(segments, rows):
+        for segment, where, within in by_segment(segments, rows):
             if len(where) == len(rows):  # one segment holds all, the usual case: no second copy
                 return np.take(segment.rows, within, axis=0, out=result, mode="clip")
             result[where] = segment.rows[within]
@@ -105,19 +113,26 @@ class RowFolder:
         if not len(rows):
             return np.empty(0, np.int64)
         with self._changing:
-            first = _end(self._segments)
+            first = end_of(self._segments)
             with self._abandoned_on_failure():
                 writer = self._writer or self._begin()
                 writer.append(_flat(keys), _flat(rows))
-                mapped = _map(writer.descriptor, writer.rows, self.row_bytes)
-            working = self._segments[-1]
-            self._segments = (*self._segments[:-1], _Segment(working.start, mapped, writer.keys))
+                mapped = map_rows(writer.descriptor, writer.rows, self.row_bytes)
+            working = self._segments[-1]  # segments of others are opened only while there is none
+            self._segments = (*self._segments[:-1], MappedSegment(working.start, mapped, writer.keys))
             numbers = np.arange(first, first + len(rows))
             self._index.add(keys, numbers)
             return numbers
 
+    @property
+    def unfinished_seconds(self) -> float:
+        """How long ago the first of the rows was appended that are not finished; 0 if all are."""
+        return time.monotonic() - self._writing_since if self._writer else 0.0
+
     def finish(self) -> None:
         """Gives the rows appended since the last time their place on disk. All row numbers stay as they are.
+
+        What this process has used so far counts as used now. Small segments are merged if there are too many.
 
         Raises:
             DataError: as ``append``.
@@ -126,15 +141,52 @@ class RowFolder:
             writer = self._writer
             if writer is not None:
                 with self._abandoned_on_failure():
-                    writer.finish()
+                    file = writer.finish()
                 self._writer = None
                 writer.close()
+                working = self._segments[-1]
+                self._known.add(file.name)
+                self._segments = (*self._segments[:-1], MappedSegment(
+                    working.start, working.rows, bytes(working.keys), file, writer.footer, used=True))
+                self._merge()
+            self._mark_used()
+
+    def refresh(self) -> bool:
+        """Sees what other processes have finished; whether there was anything new.
+
+        Nothing is seen while rows are appended and not finished.
+        """
+        with self._changing, contextlib.suppress(OSError):
+            return self._writer is None and self._open_new()
+        return False
 
     def close(self) -> None:
         """Removes what was appended and not finished. Nothing may be called afterwards."""
         with self._changing:
             self._abandon()
+            self._mark_used()
             self._segments, self._index = (), KeyIndex()
+
+    def _open_new(self) -> bool:
+        new = [file for file in segment_files(self.path) if file.name not in self._known]
+        for file in new:
+            self._known.add(file.name)
+            self._open(file)
+        return bool(new)
+
+    def _mark_used(self) -> None:
+        for file in {segment.file for segment in self._segments if segment.used and segment.file}:
+            mark_used(file)
+
+    def _merge(self) -> None:
+        if self._merges:
+            try:
+                merged = merge_small(self.path, self.row_bytes, self._segments, self._remove)
+                self._known.update(file.name for file in merged)
+            except FileNotFoundError:  # another process has just removed one of them
+                pass
+            except OSError:  # no room for both the old and the new
+                self._merges = False
 
     def _open(self, file: Path) -> None:
         try:
@@ -142,7 +194,7 @@ class RowFolder:
                 footer = read_footer(stream)
                 if footer.row_bytes != self.row_bytes:
                     raise DamagedSegment(f"its rows have {footer.row_bytes} bytes, expected {self.row_bytes}")
-                rows = _map(stream.fileno(), footer.rows, self.row_bytes)
+                rows = map_rows(stream.fileno(), footer.rows, self.row_bytes)
         except FileNotFoundError:  # another process has just removed it
             return
         except OSError as problem:
@@ -151,16 +203,27 @@ class RowFolder:
         except DamagedSegment as problem:
             self._delete(file, str(problem))
             return
-        segment = _Segment(_end(self._segments), rows, footer.keys, file, footer)
+        segment = MappedSegment(end_of(self._segments), rows, footer.keys, file, footer)
         self._segments += (segment,)
         self._index.add(segment.key_array(), segment.numbers())
 
     def _begin(self) -> SegmentWriter:
-        self._make_folder()  # it may have been cleared away since
-        self._writer = SegmentWriter(self.path, self.row_bytes)
+        self._writer = self._again_if_removed(self._new_writer)
+        self._writing_since = time.monotonic()
         nothing = np.empty((0, self.row_bytes), np.uint8)
-        self._segments += (_Segment(_end(self._segments), nothing, b""),)
+        self._segments += (MappedSegment(end_of(self._segments), nothing, b""),)
         return self._writer
+
+    def _new_writer(self) -> SegmentWriter:
+        self._make_folder()  # it may have been cleared away since
+        return SegmentWriter(self.path, self.row_bytes)
+
+    def _again_if_removed(self, do: Callable[[], Any]) -> Any:
+        """Another process that makes room removes folders without segments: before our first one has its name, too."""
+        for _ in range(_TRIES):
+            with contextlib.suppress(FileNotFoundError):
+                return do()
+        return do()
 
     def _make_folder(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -188,7 +251,7 @@ class RowFolder:
             self._segments[-1].usable = False
             self._index_again()
 
-    def _remove(self, segment: "_Segment") -> None:
+    def _remove(self, segment: MappedSegment) -> None:
         # Its map stays: another thread may be reading rows of its whole blocks.
         segment.usable = False
         self._index_again()
@@ -211,62 +274,6 @@ class RowFolder:
         return DataError(f"Expected to keep computed rows in {self.path}, but: {problem.strerror or problem}. What was "
                          "kept before is intact. Make room (`tfpt cache clear`), set TFPT_CACHE to another folder, or "
                          "begin a run that keeps nothing on disk, with --cache memory or --cache off.")
-
-
-@dataclass(eq=False)
-class _Segment:
-    """Rows ``start`` to ``start + len(rows)``; ``footer`` is None for what this process wrote itself."""
-
-    start: int
-    rows: np.ndarray
-    keys: bytes | bytearray
-    file: Path | None = None
-    footer: Footer | None = None
-    usable: bool = True
-
-    def __post_init__(self) -> None:
-        self._whole = np.zeros(self.footer.blocks if self.footer else 0, bool)
-
-    def numbers(self) -> np.ndarray:
-        """int64 ``[n]``."""
-        return np.arange(self.start, self.start + len(self.rows))
-
-    def key_array(self) -> np.ndarray:
-        """uint8 ``[n, KEY_BYTES]``."""
-        # A copy: a bytearray with a view of it can't grow.
-        return np.frombuffer(bytes(self.keys), np.uint8).reshape(-1, KEY_BYTES)
-
-    def is_whole(self, within: np.ndarray) -> bool:
-        """Whether the blocks that hold these rows, counted from ``start``, are as they were written."""
-        if self.footer is None:
-            return True
-        flat, blocks = self.rows.reshape(-1), np.unique(within // self.footer.rows_per_block)
-        for block in blocks[~self._whole[blocks]].tolist():
-            if not self.footer.is_whole(block, flat[self.footer.span(block)].data):
-                return False
-            self._whole[block] = True
-        return True
-
-
-def _by_segment(segments: Sequence[_Segment],
-                rows: np.ndarray) -> Iterator[tuple[_Segment, np.ndarray, np.ndarray]]:
-    """Each segment that holds some of ``rows``, their places in ``rows``, and their places in the segment."""
-    rows = np.asarray(rows, np.int64)
-    owners = np.searchsorted(np.array([segment.start for segment in segments], np.int64), rows, side="right") - 1
-    owners[rows >= _end(segments)] = -1
-    for owner in np.unique(owners[owners >= 0]).tolist():
-        where = np.flatnonzero(owners == owner)
-        yield segments[owner], where, rows[where] - segments[owner].start
-
-
-def _end(segments: Sequence[_Segment]) -> int:
-    return segments[-1].start + len(segments[-1].rows) if segments else 0
-
-
-def _map(descriptor: int, rows: int, row_bytes: int) -> np.ndarray:
-    """uint8 ``[rows, row_bytes]``, the file's first bytes; it outlives the descriptor and the file's name."""
-    mapped = mmap.mmap(descriptor, rows * row_bytes, access=mmap.ACCESS_READ)
-    return np.frombuffer(mapped, np.uint8).reshape(rows, row_bytes)
 
 
 def _as_bytes(array: np.ndarray, width: int) -> np.ndarray:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 from tfpt.data.cache_directory import cache_directory
 from tfpt.data.row_segments import (
-    ABOUT_FILE, DamagedSegment, check_segment, read_head, segment_files, unfinished_files)
+    ABOUT_FILE, DamagedSegment, check_segment, named_files, read_head, remove_stale, segment_files, unfinished_files)
 
 _NAME_LENGTH = 16
+_ABOUT_NAMES = re.compile(rf"{re.escape(ABOUT_FILE)}|\.{re.escape(ABOUT_FILE)}\..*\.tmp")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class FolderSummary:
         about: what its rows are; empty if that can't be read.
         rows: in its finished segments, as far as these are whole at first sight.
         bytes: of all its files, unfinished ones too.
-        last_used: seconds since 1970.
+        last_used: when it was last opened, or any of its segments used; seconds since 1970.
     """
 
     name: str
@@ -72,28 +74,35 @@ def remove_folders(names: Iterable[str]) -> list[FolderSummary]:
     for name in names:
         folder = prefix_directory() / name
         removed.append(_summary(folder))
-        for file in _own_files(folder):
-            with contextlib.suppress(FileNotFoundError):
-                file.unlink()
-        with contextlib.suppress(OSError):  # something that isn't ours is in it, or it is gone
-            folder.rmdir()
+        _remove(folder, _own_files(folder))
     return removed
 
 
-def evict(max_bytes: int, keep: Collection[str]) -> list[FolderSummary]:
-    """Removes the least recently used folders until all together have at most ``max_bytes``; returns what went.
+def evict(max_bytes: int, keep: Collection[str] = ()) -> int:
+    """Removes segments, the least recently used first, until all folders together have at most ``max_bytes``.
 
-    Those named in ``keep`` stay, even if more is left then. One that can't be removed is passed over.
+    In the folders named in ``keep``, what was used since they were opened goes last. Folders that have no segment left
+    go as well. What can't be removed is passed over. A process that is reading what goes loses nothing.
+
+    Returns:
+        The bytes that went.
     """
-    summaries, removed = list_folders(), []
-    total = sum(summary.bytes for summary in summaries)
-    for summary in summaries:
-        if total <= max_bytes:
+    total, segments = 0, []
+    for folder in _folders():
+        remove_stale(folder)
+        _remove_if_empty(folder)
+        total += sum(map(_size, _own_files(folder)))
+        opened = _time(folder / ABOUT_FILE)
+        for file in segment_files(folder):
+            used = _time(file)
+            segments.append((folder.name in keep and used >= opened, used, file, _size(file)))
+    removed = 0
+    for _, _, file, size in sorted(segments):
+        if total - removed <= max_bytes:
             break
-        if summary.name not in keep:
-            with contextlib.suppress(OSError):
-                removed += remove_folders([summary.name])
-                total -= summary.bytes
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
+            removed += size + _remove_if_empty(file.parent)
     return removed
 
 
@@ -125,8 +134,26 @@ def _folders() -> list[Path]:
 
 
 def _own_files(folder: Path) -> list[Path]:
-    about = [*folder.glob(ABOUT_FILE), *folder.glob(f".{ABOUT_FILE}.*.tmp")]
-    return [*segment_files(folder), *unfinished_files(folder), *about]
+    return [*segment_files(folder), *unfinished_files(folder), *named_files(folder, _ABOUT_NAMES)]
+
+
+def _remove(folder: Path, files: Iterable[Path]) -> None:
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            file.unlink()
+    with contextlib.suppress(OSError):  # something that isn't ours is in it, or it is gone
+        folder.rmdir()
+
+
+def _remove_if_empty(folder: Path) -> int:
+    """Removes a folder without rows, which whoever still has it open makes again; returns the bytes that went."""
+    if segment_files(folder) or unfinished_files(folder):
+        return 0
+    about = named_files(folder, _ABOUT_NAMES)
+    size = sum(map(_size, about))
+    with contextlib.suppress(OSError):
+        _remove(folder, about)
+    return size
 
 
 def _summary(folder: Path) -> FolderSummary:
@@ -159,7 +186,11 @@ def _size(file: Path) -> int:
 
 
 def _last_used(folder: Path) -> float:
-    for path in (folder / ABOUT_FILE, folder):
-        with contextlib.suppress(OSError):
-            return path.stat().st_mtime
-    return 0.0
+    return max(map(_time, (folder / ABOUT_FILE, *segment_files(folder)))) or _time(folder)
+
+
+def _time(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -7,7 +7,7 @@ Layout, integers little-endian::
     trailer  length of the footer, magic
 
 A segment is written beside, as ``.<name>.rows.<pid>.tmp``, and renamed into place when its footer is written; after
-that it is never changed.
+that its contents never change. Its time of modification is that of its last use.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 ABOUT_FILE = "about.json"
-"""Beside the segments: what the rows are; its time of modification is the folder's time of last use."""
+"""Beside the segments: what the rows are; its time of modification is that of the last opening of the folder."""
 KEY_BYTES = 16
 FORMAT = 1
 SECONDS_UNTIL_STALE = 86_400
@@ -66,12 +66,20 @@ class Footer:
 
 def segment_files(folder: Path) -> list[Path]:
     """The finished segments in ``folder``, by name; none if there is no such folder."""
-    return _files(folder, _SEGMENT_NAME)
+    return named_files(folder, _SEGMENT_NAME)
 
 
 def unfinished_files(folder: Path) -> list[Path]:
     """Segments being written, or left by processes that were killed."""
-    return _files(folder, _UNFINISHED_NAME)
+    return named_files(folder, _UNFINISHED_NAME)
+
+
+def named_files(folder: Path, name: re.Pattern[str]) -> list[Path]:
+    """What is called so in ``folder``, in order; none if there is no such folder."""
+    try:
+        return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def read_head(file: BinaryIO) -> Footer:
@@ -152,6 +160,8 @@ class SegmentWriter:
 
     def __init__(self, folder: Path, row_bytes: int):
         self.row_bytes, self.rows = row_bytes, 0
+        self.footer: Footer | None = None
+        """What was written, when it is finished."""
         self.rows_per_block = max(1, _BLOCK_BYTES // row_bytes)
         self.keys = bytearray()
         self._digests = bytearray()
@@ -168,19 +178,22 @@ class SegmentWriter:
         self.rows += len(rows) // self.row_bytes
 
     def finish(self) -> Path:
-        """Writes the footer and gives the file its name. It stays open until ``close``.
+        """Writes the footer and gives the file its name. It stays open until ``close``, but is no longer locked.
 
         Rows and footer are not synced to the disk: a sync of gigabytes would hold up the training, and what a loss of
         power takes away is found by its checksums and computed again.
         """
         if self._hashed_bytes:
             self._digests += self._hash.digest()
+        self.footer = Footer(self.row_bytes, self.rows, self.rows_per_block, bytes(self.keys), bytes(self._digests))
         footer = _HEAD.pack(FORMAT, self.row_bytes, self.rows, self.rows_per_block) + self.keys + self._digests
         footer += hashlib.sha256(footer).digest()
         _write_all(self.descriptor, memoryview(footer + _TRAILER.pack(len(footer), _MAGIC)))
         # Another process may have cleared the cache: what was written is then still there for us, but not kept.
         with contextlib.suppress(FileNotFoundError):
             os.rename(self._beside, self._path)
+        with contextlib.suppress(OSError):  # maps of the file share the lock, and would hold it
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
         return self._path
 
     def close(self) -> None:
@@ -203,13 +216,6 @@ class SegmentWriter:
 
 def _footer_bytes(head: Footer) -> int:
     return _HEAD.size + head.rows * KEY_BYTES + (head.blocks + 1) * _DIGEST_BYTES
-
-
-def _files(folder: Path, name: re.Pattern[str]) -> list[Path]:
-    try:
-        return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _create_locked(path: Path) -> int:

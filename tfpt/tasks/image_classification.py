@@ -15,7 +15,8 @@ from tfpt.data.source import ImageSource
 from tfpt.evaluation.classification import classification_scores
 from tfpt.evaluation.predictions import predict_probabilities, probability_batches
 from tfpt.models import backbone, classifier, pretrained
-from tfpt.task import LeftOut, ReusableInputs, Splits, Step, StepContext, Task, Unit, Visits
+from tfpt.task import Adjustment, LeftOut, ReusableInputs, Splits, Step, StepContext, Task, Unit, Visits
+from tfpt.training.dropout import set_dropout_rate
 from tfpt.training.losses import class_weights, cross_entropy
 from tfpt.training.optimizers import make_optimizer
 from tfpt.training.steps import classifier_eval_step, classifier_train_step
@@ -29,6 +30,11 @@ def image_size(config: Config) -> int:
     """The side in pixels of a resolved config."""
     assert config.data.image_size is not None
     return config.data.image_size
+
+
+def data_seed(config: Config) -> int:
+    """The seed of splits and views."""
+    return config.train.seed if config.data.seed is None else config.data.seed
 
 
 def resolve(config: Config) -> Config:
@@ -46,7 +52,7 @@ def resolve(config: Config) -> Config:
 
 
 def sources(config: Config) -> Splits:
-    splits = image_splits.image_splits(config.data, config.train.seed)
+    splits = image_splits.image_splits(config.data, data_seed(config))
     weights_of_classes(config, splits.metadata)  # a weight for an unknown class is an error before anything is written
     return splits
 
@@ -62,6 +68,11 @@ def read_inputs(config: Config, metadata: Mapping[str, Any],
 
 def build(config: Config, metadata: Mapping[str, Any]) -> Any:
     return classifier.build_classifier(config.model, metadata["image_size"], len(metadata["class_names"]))
+
+
+def adjust_dropout(model: Any, rate: float) -> None:
+    if rate > 0:  # else the layer has no random numbers, and drops nothing
+        set_dropout_rate(model.get_layer("head_dropout"), rate)
 
 
 def load_weights(config: Config, model: Any) -> None:
@@ -95,8 +106,8 @@ def update_size(config: Config) -> int:
 
 def train_batches(config: Config, source: ImageSource, epoch: int, first_step: int) -> tf.data.Dataset:
     return image_pipeline.train_batches(
-        source, image_size=image_size(config), augment=config.augment, seed=config.train.seed, epoch=epoch,
-        first_step=first_step, batch_size=update_size(config))
+        source, image_size=image_size(config), augment=config.augment, seed=config.train.seed,
+        data_seed=data_seed(config), epoch=epoch, first_step=first_step, batch_size=update_size(config))
 
 
 def eval_batches(config: Config, source: ImageSource) -> tf.data.Dataset:
@@ -109,7 +120,7 @@ def train_visits(config: Config, source: ImageSource, epoch: int) -> Visits:
 
 def visit_inputs(config: Config, source: ImageSource, visits: Visits, batch_size: int) -> tf.data.Dataset:
     batches = image_pipeline.image_batches(source, visits, image_size=image_size(config), augment=config.augment,
-                                           seed=config.train.seed, batch_size=batch_size)
+                                           seed=data_seed(config), batch_size=batch_size)
     return batches.map(lambda batch: batch["image"])
 
 
@@ -120,7 +131,7 @@ def visit_targets(config: Config, source: ImageSource, visits: Visits) -> dict[s
 REUSABLE = ReusableInputs(
     name="image", views=lambda config: effective_views(config.augment), train_visits=train_visits,
     eval_visits=lambda config, source: image_pipeline.plain_visits(source), inputs=visit_inputs, targets=visit_targets,
-    keys=lambda config, source, visits: image_pipeline.visit_keys(source, visits, config.augment, config.train.seed),
+    keys=lambda config, source, visits: image_pipeline.visit_keys(source, visits, config.augment, data_seed(config)),
     update_size=update_size, eval_size=lambda config: EVAL_BATCH_SIZE)
 
 
@@ -174,6 +185,9 @@ TASK = Task(
     resolve=resolve, sources=sources, labelled=labelled, read_inputs=read_inputs, build=build,
     load_weights=load_weights, describe=describe, units=units, optimizers=optimizers, train_batches=train_batches,
     eval_batches=eval_batches, reusable=REUSABLE, totals=("examples", "loss", "correct"), train_step=train_step,
-    eval_step=eval_step, metrics=metrics, rank=rank,
+    eval_step=eval_step, metrics=metrics, rank=rank, objectives={"accuracy": "max", "loss": "min"},
+    adjustments={"model.head.dropout": Adjustment(kind=bool, apply=adjust_dropout)},
+    default_search={"optimizer.learning_rate": {"min": 1e-4, "max": 1e-2, "sampling": "log"},
+                    "freeze.unfreeze": [0, 5, 10, 20, 40]},
     headline=("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class"), report=report, predict=predict,
     hand_on=hand_on)

@@ -29,6 +29,8 @@ class Feed(Protocol):
 
     forward: Callable[[Any], Any]
     infer: Callable[[Any], Any]
+    rows: Any
+    """What ``forward`` and ``infer`` look rows up in; None without a cache."""
 
     def train_stream(self, epoch: int, first_step: int) -> Stream:
         """The training batches of ``epoch`` from ``first_step`` on."""
@@ -44,6 +46,8 @@ def as_model_output(outputs: list[Any]) -> Any:
 
 class DirectFeed:
     """Inputs as the task makes them, through the whole model."""
+
+    rows = None
 
     def __init__(self, task: Task, config: Any, splits: Splits, model: keras.Model, reached: set[int], fold: bool):
         self._task, self._config, self._splits = task, config, splits

@@ -6,6 +6,7 @@ no unit and stands behind one is the head, which always trains.
 
 import difflib
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -145,9 +146,27 @@ def rate_multipliers(model: keras.Model, units: Sequence[Unit], phase: Phase, ra
     return multipliers
 
 
+def schedule_point(model: keras.Model, phase: Phase, rate: float, rate_decay: float) -> dict[str, float]:
+    """Learning rates by group where the optimizer's is ``rate``, and how many parameters train."""
+    backbone = rate * phase.backbone_rate if phase.unfrozen else 0.0
+    point = {"learning_rate/head": rate * phase.head_rate, "learning_rate/backbone": backbone}
+    if rate_decay != 1:
+        point["learning_rate/deepest_unit"] = backbone * rate_decay ** max(phase.unfrozen - 1, 0)
+    parameters = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    return {**point, "trainable_parameters": float(parameters)}
+
+
 def weight_digests(model: keras.Model) -> list[str]:
     """sha256 of every weight, in the order of ``model.weights``."""
     return [hashlib.sha256(np.ascontiguousarray(weight.numpy()).tobytes()).hexdigest() for weight in model.weights]
+
+
+def frozen_digest(model: keras.Model) -> str:
+    """sha256 over the weights of the layers that are frozen in the present phase."""
+    digest = hashlib.sha256()
+    for weight in (weight for layer in model.layers if not layer.trainable for weight in layer.weights):
+        digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
+    return digest.hexdigest()
 
 
 def check_trainability(model: keras.Model, digests_before: Sequence[str], updated: bool = True) -> None:

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfpt.training.dropout import dropout, is_adjustable
 from tfpt.training.graph_split import graph_nodes, takes_training
 
 RunGraph = Callable[..., list[Any]]
@@ -57,6 +58,8 @@ def graph_runner(inputs: Sequence[Any], outputs: Sequence[Any], *, reached: Cont
 
 def _call(node: Any, tensors: Mapping[int, Any], training: bool) -> Any:
     arguments, keywords = node.arguments.fill_in(tensors)
+    if training and is_adjustable(node.operation):
+        return dropout(node.operation, *arguments)
     if takes_training(node.operation):
         keywords["training"] = training
     return node.operation(*arguments, **keywords)

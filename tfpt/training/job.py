@@ -1,6 +1,7 @@
 """What a training is given, and what it must remember."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,22 @@ import keras
 
 from tfpt.task import Splits, Task, Unit
 from tfpt.training.freezing import Phase
+from tfpt.training.prefix_cache.cache import PrefixCache
 from tfpt.training.prefix_cache.plan import CachePlan
+from tfpt.training.programs import Programs
 from tfpt.training.screen import Screen
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What trainings of one model have together: traced steps, and the open prefix cache (None: it is off).
+
+    ``key`` names all that a traced step has as a constant, frozen weights and the phase apart.
+    """
+
+    programs: Programs
+    cache: PrefixCache | None
+    key: Hashable
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,7 @@ class Job:
     screen: Screen
     stop_signal: Callable[[], int | None]
     cache_plan: CachePlan = CachePlan()
+    shared: "Shared | None" = None
 
 
 @dataclass
@@ -53,6 +69,13 @@ class LoopState:
         default_factory=lambda: {"prefix": 0.0, "trace": 0.0, "train": 0.0, "validation": 0.0})
     timed_examples: int = 0
     """Training examples in ``wall_seconds["train"]``; traced calls count under ``trace``."""
+
+
+def steps_per_epoch(task: Task, config: Any, splits: Splits) -> int:
+    """Optimizer updates in an epoch."""
+    if task.reusable is None:
+        return int(task.train_batches(config, splits.train, 1, 0).cardinality())
+    return math.ceil(len(splits.train) / task.reusable.update_size(config))  # without opening a pipeline
 
 
 def all_variables(job: Job) -> list[Any]:

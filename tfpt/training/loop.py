@@ -18,17 +18,18 @@ import tensorflow as tf
 
 from tfpt.atomic_files import atomic_write_text
 from tfpt.errors import Interrupted, TrainingFailed
-from tfpt.task import StepContext
 from tfpt.training import checkpoint
 from tfpt.training.callbacks import TensorBoardScalars, callback_list, callback_state, restore_callback_state
 from tfpt.training.feeds import DirectFeed, Feed, Stream
-from tfpt.training.freezing import Phase, apply_phase, check_trainability, rate_multipliers, weight_digests
+from tfpt.training.freezing import (
+    Phase, apply_phase, check_trainability, frozen_digest, schedule_point, weight_digests)
 from tfpt.training.graph_split import reached_nodes
 from tfpt.training.job import Job, LoopState, all_variables
-from tfpt.training.optimizers import present_rate, set_rate_multipliers
+from tfpt.training.optimizers import present_rate
 from tfpt.training.prefix_cache.cache import CachedFeed, PrefixCache
+from tfpt.training.programs import make_program
 from tfpt.training.screen import epoch_text, measures
-from tfpt.training.steps import many_steps, zero_totals
+from tfpt.training.steps import zero_totals
 from tfpt.training.timed_calls import CALL_SECONDS, TimedCalls, counted, memory_error_explained
 
 EPOCH_SAVE_SECONDS = 5.0
@@ -42,11 +43,8 @@ class Loop:
         self.job, self.state = job, state or LoopState()
         self.best_weights = list(best_weights)
         self._entered: Phase | None = None
-        self._feed: Any = None
-        self._train_calls: Any = None
-        self._eval_calls: Any = None
-        self.cache = PrefixCache(job.task, job.config, job.splits, job.model, job.cache_plan, self.state.widened) \
-            if job.cache_plan.cuts else None
+        self._program: Any = None
+        self.cache = self._open_cache()
         self._saved_at = time.monotonic()
         self._first_rate = 0.0
         self._fresh_callbacks: list[dict[str, Any]] = []
@@ -56,8 +54,8 @@ class Loop:
             from_epoch=job.phases[-1].from_epoch, tensorboard=TensorBoardScalars(job.tensorboard, self._schedule_point),
             epochs=job.config.train.epochs, steps=job.steps_per_epoch)
 
-    def run(self) -> LoopState:
-        """Train to the last epoch, or until a callback stops it.
+    def run(self, until_epoch: int | None = None) -> LoopState:
+        """Train to the last epoch, or until a callback stops it; or for now to the end of ``until_epoch``.
 
         Raises:
             Interrupted: a signal came; the state is saved.
@@ -69,14 +67,15 @@ class Loop:
         self._write_history()
         self._callbacks.on_train_begin()
         self._fresh_callbacks = restore_callback_state(self._callbacks, state.callbacks)
+        last_epoch = min(until_epoch or self.job.config.train.epochs, self.job.config.train.epochs)
         with self.cache or contextlib.nullcontext():
-            while state.epoch <= self.job.config.train.epochs and not state.stopped_early:
-                self._run_epoch()
-        self._feed = self._train_calls = self._eval_calls = None
+            while state.epoch <= last_epoch and not state.stopped_early:
+                self._run_epoch(last_epoch)
+        self._program = None
         self._callbacks.on_train_end()
         return state
 
-    def _run_epoch(self) -> None:
+    def _run_epoch(self, last_epoch: int) -> None:
         self._enter_phase()
         self._callbacks.on_epoch_begin(self.state.epoch - 1)
         began, prefix_began = time.monotonic(), self.state.wall_seconds["prefix"]
@@ -84,7 +83,17 @@ class Loop:
         train_seconds = time.monotonic() - began - (self.state.wall_seconds["prefix"] - prefix_began)
         validation = self._validate()
         self._tell_prefix(self.state.wall_seconds["prefix"] - prefix_began)
-        self._close_epoch(training, validation, train_seconds, time.monotonic() - began)
+        ends_phase = self._close_epoch(training, validation, train_seconds, time.monotonic() - began)
+        if (ends_phase or self.state.epoch > last_epoch
+                or time.monotonic() - self._saved_at > EPOCH_SAVE_SECONDS):
+            self.save()
+
+    def _open_cache(self) -> PrefixCache | None:
+        job = self.job
+        if job.shared is not None:
+            return job.shared.cache
+        return PrefixCache(job.task, job.config, job.splits, job.model, job.cache_plan, self.state.widened) \
+            if job.cache_plan.cuts else None
 
     def _phase(self) -> Phase:
         epoch = self.state.epoch
@@ -94,30 +103,25 @@ class Loop:
         job, state, phase = self.job, self.state, self._phase()
         if phase is self._entered:
             return
-        self._feed = self._train_calls = self._eval_calls = None  # they hold the rows of the phase before
+        self._program = None  # it holds the rows of the phase before
         layers = apply_phase(job.model, job.units, phase)
         if state.epoch == phase.from_epoch and state.step == 0:
             state.phase_digests, state.phase_updates = weight_digests(job.model), self._updates()
-        multipliers = rate_multipliers(job.model, job.units, phase, job.config.freeze.rate_decay)
-        trains = {id(variable) for variable in job.model.trainable_variables}
-        for optimizer, _ in job.optimizers.values():
-            set_rate_multipliers(optimizer, multipliers)
-        self._feed = self._make_feed(phase, layers)
-        context = StepContext(
-            job.config, job.splits.metadata, job.model, self._feed.forward, self._feed.infer,
-            {name: optimizer for name, (optimizer, _) in job.optimizers.items()},
-            {name: [variable for variable in variables if id(variable) in trains]
-             for name, (_, variables) in job.optimizers.items()})
-        # New functions each phase: those traced before `trainable` changed would silently go on with the old set.
-        self._train_calls = TimedCalls("train", many_steps(job.task.train_step(context)), state.wall_seconds)
-        self._eval_calls = TimedCalls("validation", many_steps(job.task.eval_step(context)), state.wall_seconds)
+        feed = self._make_feed(phase, layers)
+        if job.shared is None:
+            self._program = make_program(job, phase, feed)
+        else:
+            key = (job.shared.key, dataclasses.replace(phase, from_epoch=0, to_epoch=0), feed.rows,
+                   frozen_digest(job.model))
+            self._program = job.shared.programs.get(key, lambda: make_program(job, phase, feed))
         self._entered = phase
 
     def _make_feed(self, phase: Phase, layers: Sequence[keras.Layer]) -> Feed:
         job, number = self.job, self.job.phases.index(phase)
         reached = reached_nodes(job.model, layers)
         with memory_error_explained(self._where()):
-            cached = self.cache.feed(number, reached) if self.cache else None
+            plan = job.cache_plan
+            cached = self.cache.feed(plan.phases[number], plan.held(number), reached) if self.cache else None
         fold = job.config.cache.fold_batch_norm and job.config.cache.mode != "off"
         return cached or DirectFeed(job.task, job.config, job.splits, job.model, reached, fold)
 
@@ -130,17 +134,18 @@ class Loop:
         job.screen.begin_bar(f"epoch {state.epoch:>2}", job.steps_per_epoch, state.step)
         try:
             while state.step < job.steps_per_epoch and not job.model.stop_training:
-                iterator, count = self._take(stream, self._train_calls, job.steps_per_epoch - state.step)
+                calls = self._program.train
+                iterator, count = self._take(stream, calls, job.steps_per_epoch - state.step)
                 if not count:
                     self._widen()
                     stream = self._opened(lambda feed: feed.train_stream(state.epoch, state.step))
                     continue
                 self._callbacks.on_train_batch_begin(state.step)
                 examples = float(totals["examples"])
-                totals = self._run(self._train_calls, iterator, count, totals)
+                totals = self._run(calls, iterator, count, totals)
                 state.step += count
                 state.totals = {name: float(total) for name, total in totals.items()}
-                state.timed_examples += int(state.totals["examples"] - examples) if self._train_calls.traced else 0
+                state.timed_examples += int(state.totals["examples"] - examples) if calls.traced else 0
                 metrics = job.task.metrics(state.totals)
                 self._check_finite(metrics)
                 self._callbacks.on_train_batch_end(state.step - 1, metrics)
@@ -152,7 +157,7 @@ class Loop:
 
     def _opened(self, open_stream: Callable[[Feed], Stream]) -> Stream:
         with counted(self.state.wall_seconds, "prefix" if self.cache else None):
-            return open_stream(self._feed)
+            return open_stream(self._program.feed)
 
     def _take(self, stream: Stream, calls: TimedCalls, left_steps: int) -> tuple[Any, int]:
         with counted(self.state.wall_seconds, "prefix" if self.cache else None), memory_error_explained(self._where()):
@@ -160,16 +165,17 @@ class Loop:
 
     def _run(self, calls: TimedCalls, iterator: Any, count: int, totals: Any) -> Any:
         with memory_error_explained(self._where()):
-            return calls.run(iterator, count, totals)
+            return calls.run(iterator, count, totals, self.state.wall_seconds)
 
     def _widen(self) -> None:
         """Make the phase's feed anew, with float32 rows: an activation is out of the range of the cache's dtype."""
-        assert self.cache and isinstance(self._feed, CachedFeed)
-        self.cache.widen(self._feed.number)
+        assert self.cache and isinstance(self._program.feed, CachedFeed)
+        self.cache.widen(self._program.feed.number)
         self.state.widened = sorted(self.cache.widened)
         self._entered = None
         self._enter_phase()
-        goes_on = "float32" if isinstance(self._feed, CachedFeed) else "no room for float32, so without the cache"
+        cached = isinstance(self._program.feed, CachedFeed)
+        goes_on = "float32" if cached else "no room for float32, so without the cache"
         self.job.screen.line("cache", f"an activation is out of {self.job.cache_plan.dtype}'s range: {goes_on} from "
                                       f"epoch {self.state.epoch}, step {self.state.step + 1} on")
 
@@ -179,13 +185,13 @@ class Loop:
         stream = self._opened(lambda feed: feed.validation_stream())
         totals, done = zero_totals(job.task.totals), 0
         while done < stream.steps:
-            iterator, count = self._take(stream, self._eval_calls, stream.steps - done)
+            iterator, count = self._take(stream, self._program.evaluate, stream.steps - done)
             if not count:
                 self._widen()
                 stream = self._opened(lambda feed: feed.validation_stream())
                 totals, done = zero_totals(job.task.totals), 0
                 continue
-            totals = self._run(self._eval_calls, iterator, count, totals)
+            totals = self._run(self._program.evaluate, iterator, count, totals)
             done += count
             self._answer_signal_or_save()
         metrics = job.task.metrics({name: float(total) for name, total in totals.items()})
@@ -203,7 +209,8 @@ class Loop:
                 self.job.screen.line("prefix", text)
 
     def _close_epoch(self, training: dict[str, float], validation: dict[str, float], train_seconds: float,
-                     epoch_seconds: float) -> None:
+                     epoch_seconds: float) -> bool:
+        """Write down the finished epoch; returns whether it was the last one of its phase."""
         job, state = self.job, self.state
         examples_per_second = state.totals["examples"] / max(train_seconds, 1e-9)
         phase = self._phase()
@@ -217,12 +224,11 @@ class Loop:
         self._callbacks.on_epoch_end(state.epoch - 1, {**training, "learning_rate": self._first_rate,
                                                        **{f"val_{name}": value for name, value in validation.items()}})
         state.stopped_early = bool(job.model.stop_training) and state.epoch < job.config.train.epochs
-        if state.stopped_early or state.epoch == phase.to_epoch:
-            check_trainability(job.model, state.phase_digests, updated=self._updates() > state.phase_updates)
         ends_phase = state.stopped_early or state.epoch == phase.to_epoch
+        if ends_phase:
+            check_trainability(job.model, state.phase_digests, updated=self._updates() > state.phase_updates)
         state.epoch, state.step, state.totals = state.epoch + 1, 0, {}
-        if ends_phase or time.monotonic() - self._saved_at > EPOCH_SAVE_SECONDS:
-            self.save()
+        return ends_phase
 
     def _keep_best(self, validation: Mapping[str, float]) -> bool:
         value = self.job.task.rank(self.job.config, validation)
@@ -275,14 +281,7 @@ class Loop:
                 "before that, is intact.")
 
     def _schedule_point(self) -> dict[str, float]:
-        """The rates with which the epoch began, by group, and how many parameters train."""
-        phase, decay = self._phase(), self.job.config.freeze.rate_decay
-        backbone = self._first_rate * phase.backbone_rate if phase.unfrozen else 0.0
-        point = {"learning_rate/head": self._first_rate * phase.head_rate, "learning_rate/backbone": backbone}
-        if decay != 1:
-            point["learning_rate/deepest_unit"] = backbone * decay ** max(phase.unfrozen - 1, 0)
-        parameters = sum(math.prod(variable.shape) for variable in self.job.model.trainable_variables)
-        return {**point, "trainable_parameters": float(parameters)}
+        return schedule_point(self.job.model, self._phase(), self._first_rate, self.job.config.freeze.rate_decay)
 
     def _first_optimizer(self) -> keras.optimizers.Optimizer:
         return next(iter(self.job.optimizers.values()))[0]

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from tfpt.config.shared import OptimizerConfig
-from tfpt.training.schedules import learning_rate
+from tfpt.training.schedules import Scaled, learning_rate
 
 
 def make_optimizer(config: OptimizerConfig, variables: Sequence[Any], steps_per_epoch: int, epochs: int,
@@ -64,3 +64,12 @@ def set_rate_multipliers(optimizer: keras.optimizers.Optimizer, multipliers: Map
 def present_rate(optimizer: keras.optimizers.Optimizer) -> float:
     """The learning rate of the next update, before multipliers."""
     return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+
+
+def set_highest_rate(optimizer: keras.optimizers.Optimizer, highest: float) -> None:
+    """Make ``highest`` the learning rate that the schedule begins with or rises to; in traced functions as well."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if isinstance(inner._learning_rate, Scaled):
+        inner._learning_rate.highest.assign(highest)
+    else:
+        inner.learning_rate = highest

@@ -1,9 +1,32 @@
-"""Learning rate over update steps: Keras's own schedules, each behind an optional linear warm-up."""
+"""Learning rate over update steps: Keras's own schedules, each behind an optional linear warm-up.
+
+The highest rate is a variable, so that steps that were traced at one rate run at another.
+"""
 
 import keras
 
 from tfpt.config.shared import OptimizerConfig
 from tfpt.errors import ConfigError
+
+
+@keras.saving.register_keras_serializable("tfpt")
+class Scaled(keras.optimizers.schedules.LearningRateSchedule):
+    """``shape``, a schedule whose highest value is 1, times ``highest``, a float32 variable."""
+
+    def __init__(self, shape: keras.optimizers.schedules.LearningRateSchedule, highest: float):
+        super().__init__()
+        self.shape = shape
+        self.highest = keras.Variable(highest, dtype="float32", trainable=False, name="highest_learning_rate")
+
+    def __call__(self, step):  # type: ignore[no-untyped-def]
+        return self.highest * self.shape(step)
+
+    def get_config(self):  # type: ignore[no-untyped-def]
+        return {"shape": keras.saving.serialize_keras_object(self.shape), "highest": float(self.highest)}
+
+    @classmethod
+    def from_config(cls, config):  # type: ignore[no-untyped-def]
+        return cls(keras.saving.deserialize_keras_object(config["shape"]), config["highest"])
 
 
 @keras.saving.register_keras_serializable("tfpt")
@@ -34,7 +57,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
 def learning_rate(config: OptimizerConfig, steps_per_epoch: int,
                   epochs: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """What to hand to a Keras optimizer: a number where nothing changes it (callbacks may set it), else a schedule.
+    """What to hand to a Keras optimizer: a number where nothing changes it (callbacks may set it), else ``Scaled``.
 
     Raises:
         ConfigError: a warm-up as long as the run, or an exponential schedule to 0.
@@ -47,19 +70,19 @@ def learning_rate(config: OptimizerConfig, steps_per_epoch: int,
     if config.schedule == "constant" and not warmup_steps:
         return config.learning_rate
     after = _falling(config, total_steps - warmup_steps)
-    return WarmUp(after, warmup_steps) if warmup_steps else after
+    return Scaled(WarmUp(after, warmup_steps) if warmup_steps else after, config.learning_rate)
 
 
 def _falling(config: OptimizerConfig, decay_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """From 1 to ``config.final_rate``."""
     schedules = keras.optimizers.schedules
-    highest, final = config.learning_rate, config.learning_rate * config.final_rate
     if config.schedule == "constant":
-        return schedules.PolynomialDecay(highest, decay_steps, end_learning_rate=highest)
+        return schedules.PolynomialDecay(1.0, decay_steps, end_learning_rate=1.0)
     if config.schedule == "linear":
-        return schedules.PolynomialDecay(highest, decay_steps, end_learning_rate=final, power=1.0)
+        return schedules.PolynomialDecay(1.0, decay_steps, end_learning_rate=config.final_rate, power=1.0)
     if config.schedule == "cosine":
-        return schedules.CosineDecay(highest, decay_steps, alpha=config.final_rate)
+        return schedules.CosineDecay(1.0, decay_steps, alpha=config.final_rate)
     if config.final_rate == 0:
         raise ConfigError("optimizer.final_rate: an exponential schedule never reaches 0; give a small fraction "
                           "such as 0.01.")
-    return schedules.ExponentialDecay(highest, decay_steps, decay_rate=config.final_rate)
+    return schedules.ExponentialDecay(1.0, decay_steps, decay_rate=config.final_rate)

@@ -33,13 +33,10 @@ def memory_error_explained(where: str) -> Iterator[None]:
 
 
 class TimedCalls:
-    """Runs calls of one kind ("train", "validation") and learns how long a step takes.
+    """Runs calls of one kind ("train", "validation") and learns how long a step takes."""
 
-    ``wall_seconds`` gets what they take, under their kind; the first call, which traces, counts under "trace".
-    """
-
-    def __init__(self, kind: str, call: Callable[..., Any], wall_seconds: dict[str, float]):
-        self._kind, self._call, self._wall_seconds = kind, call, wall_seconds
+    def __init__(self, kind: str, call: Callable[..., Any]):
+        self._kind, self._call = kind, call
         self._step_seconds: float | None = None
         self.traced = False
 
@@ -49,14 +46,17 @@ class TimedCalls:
             return 1
         return min(left_steps, max(1, int(CALL_SECONDS / max(self._step_seconds, 1e-6))))
 
-    def run(self, iterator: Any, step_count: int, totals: Any) -> Any:
-        """Run ``step_count`` steps; returns their totals."""
+    def run(self, iterator: Any, step_count: int, totals: Any, wall_seconds: dict[str, float]) -> Any:
+        """Run ``step_count`` steps; returns their totals.
+
+        ``wall_seconds`` gets what they take, under their kind; the first call, which traces, counts under "trace".
+        """
         began = time.monotonic()
         totals = self._call(iterator, tf.constant(step_count), totals)
         float(totals["examples"])  # waits for the result
         seconds = time.monotonic() - began
         self.traced = self._step_seconds is not None
-        self._wall_seconds[self._kind if self.traced else "trace"] += seconds
+        wall_seconds[self._kind if self.traced else "trace"] += seconds
         # The first call traced: try a few steps before measuring.
         self._step_seconds = seconds / step_count if self.traced else CALL_SECONDS / 4
         return totals

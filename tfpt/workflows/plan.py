@@ -10,8 +10,9 @@ import keras
 from tfpt.data.sizes import size_text
 from tfpt.task import Splits, Task, Unit
 from tfpt.training.freezing import Phase, apply_phase, ever_trainable, plan_phases
-from tfpt.training.prefix_cache.costs import SAMPLE_SIZE
-from tfpt.training.prefix_cache.plan import DTYPE_BYTES, CachePlan, Workload, plan_cache
+from tfpt.training.job import Job, steps_per_epoch
+from tfpt.training.prefix_cache.plan import DTYPE_BYTES, CachePlan, plan_cache
+from tfpt.training.prefix_cache.workload import cache_workload
 from tfpt.training.screen import Screen
 
 
@@ -37,39 +38,28 @@ def make_plan(task: Task, config: Any, splits: Splits, cache_record: Mapping[str
     model = task.build(config, splits.metadata)
     units = task.units(model)
     phases = plan_phases(config.freeze, config.train.epochs, units)
-    steps_per_epoch = _steps_per_epoch(task, config, splits)
-    optimizers = task.optimizers(config, model, ever_trainable(model, units, phases), steps_per_epoch)
+    steps = steps_per_epoch(task, config, splits)
+    optimizers = task.optimizers(config, model, ever_trainable(model, units, phases), steps)
     first_optimizer = next(iter(optimizers.values()))[0]
     model.compile(optimizer=first_optimizer, auto_scale_loss=False)  # Keras callbacks look for model.optimizer
     parameters = [_trainable_parameters(model, units, phase) for phase in phases]
     cache = CachePlan.from_record(cache_record) if cache_record else _plan_cache(task, config, splits, model, units,
                                                                                  phases)
-    return Plan(model, units, phases, parameters, optimizers, steps_per_epoch, cache)
+    return Plan(model, units, phases, parameters, optimizers, steps, cache)
 
 
-def _steps_per_epoch(task: Task, config: Any, splits: Splits) -> int:
-    if task.reusable is None:
-        return int(task.train_batches(config, splits.train, 1, 0).cardinality())
-    return math.ceil(len(splits.train) / task.reusable.update_size(config))  # without opening a pipeline
+def plan_of(job: Job) -> Plan:
+    """The plan that ``job`` carries out."""
+    parameters = [_trainable_parameters(job.model, job.units, phase) for phase in job.phases]
+    return Plan(job.model, job.units, job.phases, parameters, job.optimizers, job.steps_per_epoch, job.cache_plan)
 
 
 def _plan_cache(task: Task, config: Any, splits: Splits, model: keras.Model, units: Sequence[Unit],
                 phases: Sequence[Phase]) -> CachePlan:
-    reusable, without = task.reusable, (None,) * len(phases)
-    if config.cache.mode == "off":
-        return CachePlan(phases=without, why="off: frozen layers run for every batch")
-    if reusable is None:
-        return CachePlan(phases=without, why=f"the inputs of {task.name} never come twice")
-    views = reusable.views(config)
-    if not views:
-        return CachePlan(phases=without, why="augment.views 0 makes a fresh view of every image in each epoch")
-
-    def sample() -> Any:
-        visits = reusable.eval_visits(config, splits.train)[:SAMPLE_SIZE]
-        return next(iter(reusable.inputs(config, splits.train, visits, SAMPLE_SIZE)))
-
-    return plan_cache(config.cache, Workload(len(splits.train), len(splits.validation), views, sample), model, units,
-                      phases)
+    workload = cache_workload(task, config, splits)
+    if isinstance(workload, str):
+        return CachePlan(phases=(None,) * len(phases), why=workload)
+    return plan_cache(config.cache, workload, model, units, phases)
 
 
 def _trainable_parameters(model: keras.Model, units: Sequence[Unit], phase: Phase) -> int:

@@ -54,7 +54,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
     if earlier is None:
         task.load_weights(config, plan.model)
     make_folder(Path(tensorboard_root))
-    run = earlier or new_run(_run_name(config.data.path), runs_root, run_dir)
+    run = earlier or new_run(run_name(config.data.path), runs_root, run_dir)
     data_seconds = time.monotonic() - began
     with lock_run(run), runtime.StopSignals() as signals:
         job = Job(task, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
@@ -86,6 +86,6 @@ def _tell_left_out(screen: Screen, splits: Splits) -> None:
         screen.line("left out", f"… and {len(splits.left_out) - SHOWN_LEFT_OUT} more")
 
 
-def _run_name(data_path: str) -> str:
+def run_name(data_path: str) -> str:
     """``photos`` for ``my/photos/``, ``digits`` for ``bundled:digits``."""
     return Path(data_path.partition(":")[2] or data_path).resolve().stem

@@ -23,7 +23,7 @@ def open_cache(job, widened=()):
 
 def feed_of(cache, job, phase=0):
     layers = apply_phase(job.model, job.units, job.phases[phase])
-    return cache.feed(phase, reached_nodes(job.model, layers))
+    return cache.feed(job.cache_plan.phases[phase], job.cache_plan.held(phase), reached_nodes(job.model, layers))
 
 
 def taken(stream, feed, wanted=100, seconds=1e9):
@@ -35,7 +35,7 @@ def taken(stream, feed, wanted=100, seconds=1e9):
             break
         for _ in range(count):
             batch = next(iterator)
-            rows = feed._rows.gather(batch["image"]) if feed._rows.in_memory else batch["image"]
+            rows = feed.rows.gather(batch["image"]) if feed.rows.in_memory else batch["image"]
             batches.append((rows.numpy(), batch["label"].numpy()))
         steps += count
     return batches

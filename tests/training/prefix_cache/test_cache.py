@@ -9,7 +9,6 @@ from tests.training.prefix_cache.small_caches import feed_of, job_of, open_cache
 from tests.training.small_jobs import EXAMPLES, small_splits
 from tfpt import runtime
 from tfpt.data.row_folders import list_folders
-from tfpt.training.prefix_cache.cache import PrefixCache
 
 
 def compute(job, phase=0, epochs=(1,), widened=(), close=True):
@@ -150,18 +149,16 @@ def test_widening_one_cut_leaves_the_rows_that_are_kept_ahead(tmp_path, mode):
     cache.close()
 
 
-def test_closing_makes_room_for_nothing_that_was_just_used(tmp_path):
-    job = job_of(tmp_path / "1", mode="auto")
-    compute(job)
-    used = {folder.name for folder in list_folders()}
-    other = job_of(tmp_path / "2", mode="auto", dtype="bfloat16")
-    small = replace(other.config, cache=replace(other.config.cache, max_gb=1e-9))
-    cache = PrefixCache(other.task, small, other.splits, other.model, other.cache_plan)
-    feed = feed_of(cache, other)
-    taken(feed.train_stream(1, 0), feed)
-    cache.close()
-    left = {folder.name for folder in list_folders()}
-    assert len(left) == 2 and not left & used
+def test_closing_makes_room_with_what_was_used_longest_ago_and_its_own_rows_last(tmp_path):
+    compute(job_of(tmp_path / "1", mode="auto"))
+    before = {folder.name for folder in list_folders()}
+    compute(job_of(tmp_path / "2", mode="auto", dtype="bfloat16"))
+    own = [folder for folder in list_folders() if folder.name not in before]
+    limit = sum(folder.bytes for folder in own) + 100
+    compute(job_of(tmp_path / "3", mode="auto", dtype="bfloat16", max_gb=limit / 1e9))
+    assert {folder.name for folder in list_folders()} == {folder.name for folder in own}
+    again, _ = compute(job_of(tmp_path / "4", mode="auto", dtype="bfloat16", max_gb=1e-9))
+    assert again.computed_rows == 0 and list_folders() == []
 
 
 def test_a_training_that_goes_on_for_longer_has_room_for_the_views_that_come(tmp_path):

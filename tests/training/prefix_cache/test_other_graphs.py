@@ -1,4 +1,4 @@
-"""Dense and transformer graphs are cut and cached as convolutional ones are."""
+"""Dense and transformer graphs are cut and cached as small convolutional ones are, and so is a MobileNetV2."""
 
 from dataclasses import replace
 
@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from tests.training.prefix_cache.small_caches import feed_of, open_cache, taken
-from tests.training.small_jobs import CACHED_CONFIG, CACHED_TASK, small_job
+from tests.training.small_jobs import CACHED_CONFIG, CACHED_TASK, CLASSES, Part, small_job
+from tests.training.small_models import randomise
 from tests.training.test_loop_cache import losses, run
+from tfpt.config.image_classification import ImageModelConfig
 from tfpt.config.shared import FreezeConfig
+from tfpt.models.classifier import build_classifier
+from tfpt.task import Splits
 from tfpt.training.prefix_cache.stream import GroupSize
 
 HEAD = {"name": "head_output", "dtype": "float32"}
@@ -83,3 +87,32 @@ def test_rows_are_the_same_bits_in_any_group_and_place(name, tmp_path, monkeypat
     for first, rows in found:
         for one, other in zip(rows, found[0][1], strict=True):
             np.testing.assert_array_equal(one, other[first:])
+
+
+def pictures(count: int, side: int) -> Part:
+    generator = np.random.default_rng(0)
+    return Part(generator.uniform(0, 255, (count, side, side, 3)).astype("float32"), np.zeros(count, "int32"))
+
+
+@pytest.mark.parametrize("fold", [False, True])
+def test_a_mobilenet_s_rows_are_the_same_bits_in_groups_of_32_64_and_128(tmp_path, monkeypatch, fold):
+    """Its convolutions have other sizes, and kernels, than the small ones."""
+    side, config = 96, replace(CACHED_CONFIG, cache=replace(CACHED_CONFIG.cache, fold_batch_norm=fold))
+    splits = Splits(pictures(128, side), pictures(8, side), pictures(8, side), {}, "", "")
+    mobilenet = ImageModelConfig(backbone="MobileNetV2", alpha=0.35)
+    job = small_job(tmp_path, config, task=CACHED_TASK, splits=splits,
+                    build=lambda: randomise(build_classifier(mobilenet, side, CLASSES)))
+    found = []
+    for group in (1, 2, 4):
+        monkeypatch.setattr(GroupSize, "next", lambda self, *_: group)
+        cache = open_cache(job)
+        rows = []
+        for phase in (0, 1):
+            feed = feed_of(cache, job, phase)
+            rows.append(np.concatenate([batch for batch, _ in taken(feed.train_stream(1, 0), feed)]))
+        found.append(rows)
+        cache.close()
+    for one, two, four in zip(*found, strict=True):
+        assert len(one) == 128 and one.std() > 0.01
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(one, four)

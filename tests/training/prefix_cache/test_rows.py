@@ -10,6 +10,7 @@ from tests.data.row_folder_files import flip, segment
 from tfpt.data.row_files import RowFolder
 from tfpt.errors import DataError
 from tfpt.task import Visits
+from tfpt.training.prefix_cache import rows as rows_of_cut
 from tfpt.training.prefix_cache.rows import CutRows
 
 VALUES, PARTS = 6, {"train": (5, 2), "validation": (4, 1)}
@@ -185,3 +186,21 @@ def test_a_damaged_file_is_told_and_its_rows_are_not_loaded(tmp_path, capacity, 
     put(again, "train", seen)
     np.testing.assert_array_equal(got(again, "train", seen), values(seen, tf.float32))
     again.close()
+
+
+def test_other_runs_see_what_was_put_a_few_seconds_ago(tmp_path, monkeypatch):
+    seen = visits((3, 0), (1, 0))
+    rows, others = rows_in(tmp_path, 14), rows_in(tmp_path, None)
+    put(rows, "train", seen)
+    for seconds, share, there in ((5.0, 0.05, False), (0.0, 1e9, False), (0.0, 0.0, True)):
+        monkeypatch.setattr(rows_of_cut, "_FINISHED_SECONDS", seconds)
+        monkeypatch.setattr(rows_of_cut, "_FINISHED_SHARE", share)
+        assert not rows.refresh() and others.refresh() == there
+    assert others.load("train", seen, keys("train", seen)) == 2
+    np.testing.assert_array_equal(got(others, "train", seen), values(seen, tf.float32))
+    for opened in (rows, others):
+        opened.close()
+
+
+def test_rows_in_memory_alone_have_nothing_to_look_for():
+    assert not rows_in(None, 14).refresh()

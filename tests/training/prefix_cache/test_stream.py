@@ -7,6 +7,7 @@ from tests.training.prefix_cache.small_caches import feed_of, job_of, open_cache
 from tests.training.small_jobs import BATCH_SIZE, EXAMPLES, pixels_of, small_splits, train_visits
 from tfpt.training.graph_runner import graph_runner
 from tfpt.training.prefix_cache import stream as streams
+from tfpt.training.prefix_cache.rows import CutRows
 from tfpt.training.prefix_cache.stream import GroupSize
 
 MODES = ("memory", "disk", "auto")
@@ -174,3 +175,44 @@ def test_group_sizes_are_tried_where_there_are_many_inputs_and_the_fastest_stays
         many.tell(tried[-1], 0.0 if tried.count(tried[-1]) == 1 else speeds[tried[-1]])
     assert sorted(tried) == [1] * 3 + [2] * 3 + [4] * 3, "each a few times, the first of which makes kernels"
     assert many.next(10 ** 6) == many.next(10) == 2
+
+
+def one_by_one(stream, feed):
+    """The rows of a batch at a time; no more is computed than it needs."""
+    for _ in range(stream.steps):
+        iterator, _ = stream.take(1, seconds=0)
+        batch = next(iterator)
+        yield (feed.rows.gather(batch["image"]) if feed.rows.in_memory else batch["image"]).numpy()
+
+
+@pytest.mark.parametrize("mode", ["disk", "auto"])
+def test_what_another_run_finishes_meanwhile_is_taken_and_not_computed(tmp_path, monkeypatch, mode):
+    monkeypatch.setattr(streams, "INPUT_BATCH", BATCH_SIZE)
+    monkeypatch.setattr(streams, "_SECONDS_BETWEEN_LOOKS", 0.0)
+    jobs = [job_of(tmp_path / name, mode=mode) for name in ("one", "other")]
+    caches = [open_cache(job) for job in jobs]
+    feeds = [feed_of(cache, job) for cache, job in zip(caches, jobs, strict=True)]
+    runs = [one_by_one(feed.train_stream(1, 0), feed) for feed in feeds]
+    found = [[], []]
+    for turn in (0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1):
+        found[turn].append(next(runs[turn]))
+        caches[turn].finish()
+    assert [cache.computed_rows for cache in caches] == [14, 8] and [cache.loaded_rows for cache in caches] == [8, 14]
+    alone = job_of(tmp_path / "alone", mode="memory")
+    feed = feed_of(open_cache(alone), alone)
+    expected_rows, _ = joined(taken(feed.train_stream(1, 0), feed))
+    for rows in found:
+        np.testing.assert_array_equal(np.concatenate(rows), expected_rows)
+    for cache in caches:
+        cache.close()
+
+
+def test_looking_for_what_others_have_finished_costs_a_list_of_a_folder_a_second(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "INPUT_BATCH", BATCH_SIZE)
+    job = job_of(tmp_path, mode="auto")
+    cache = open_cache(job)
+    feed, looks = feed_of(cache, job), []
+    monkeypatch.setattr(CutRows, "refresh", lambda rows: looks.append(rows))
+    taken(feed.train_stream(1, 0), feed)
+    assert looks == [*cache._open.values()], "once, at the beginning"
+    cache.close()

@@ -1,9 +1,9 @@
-"""The prefix cache of one training: opens the rows of each phase's cuts, computes what is missing, feeds the steps."""
+"""The prefix cache of a model: opens the rows of each phase's cuts, computes what is missing, feeds the steps."""
 
 import contextlib
 import gc
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -14,7 +14,7 @@ from tfpt import runtime
 from tfpt.data.row_files import RowFolder
 from tfpt.data.row_folders import evict, prefix_folder
 from tfpt.errors import DataError, TfptError
-from tfpt.task import ReusableInputs, Splits, Task
+from tfpt.task import ReusableInputs, Splits, Task, join_visits
 from tfpt.training.feeds import Stream, as_model_output
 from tfpt.training.graph_runner import graph_runner
 from tfpt.training.graph_split import Cut
@@ -22,19 +22,21 @@ from tfpt.training.prefix_cache.plan import CachePlan
 from tfpt.training.prefix_cache.rows import CutRows
 from tfpt.training.prefix_cache.signature import graph_signature
 from tfpt.training.prefix_cache.stream import CachedStream, GroupSize
+from tfpt.training.timed_calls import CALL_SECONDS
 
 _MARGIN = 16.0
 """How many times the dtype's smallest normal number the largest activation of a row has to be."""
 
 
 class PrefixCache:
-    """Holds the rows that ``plan`` asks for, from phase to phase.
+    """Holds the rows of ``plan``'s cuts, from phase to phase.
 
     ``widened`` has the numbers of the cuts whose rows are float32 because one value was out of ``plan.dtype``'s range.
+    ``shared_rows`` are the open rows of caches of the same data, by signature: whoever made the mapping closes them.
     """
 
     def __init__(self, task: Task, config: Any, splits: Splits, model: keras.Model, plan: CachePlan,
-                 widened: Sequence[int] = ()):
+                 widened: Sequence[int] = (), shared_rows: dict[str, CutRows] | None = None):
         assert task.reusable is not None
         self.plan, self.widened = plan, set(widened)
         self.reusable: ReusableInputs = task.reusable
@@ -46,6 +48,7 @@ class PrefixCache:
         self.group_size = GroupSize()
         self._cuts = [cut.find(model) for cut in plan.cuts]
         self._open: dict[int, CutRows] = {}
+        self._shared_rows = shared_rows
 
     def __enter__(self) -> "PrefixCache":
         return self
@@ -55,37 +58,66 @@ class PrefixCache:
         with contextlib.suppress(TfptError) if kind else contextlib.nullcontext():
             self.close()
 
-    def feed(self, phase: int, reached: set[int]) -> "CachedFeed | None":
-        """The feed of ``phase`` (from 0); None if it has no cut. ``reached`` as in ``graph_runner``.
+    def feed(self, number: int | None, held: Sequence[int], reached: set[int]) -> "CachedFeed | None":
+        """The feed from the cut ``number``; None if that is None, or there is no room for its rows.
 
-        The weights in front of the cut have to be as they stay in this phase. Rows of other weights, and those that
-        no later phase uses, are let go.
+        The weights in front of the cut have to be as they stay while it is used. ``held`` are the cuts whose rows are
+        kept, ``number`` first; those of other weights, and of other cuts, are let go. ``reached`` as in
+        ``graph_runner``.
         """
-        current = self.plan.phases[phase] if self.has_cut(phase) else None
-        used_before = self.plan.phases[:phase + 1]
-        wanted = [current, *(number for number in self.plan.phases[phase + 1:]
-                             if number is not None and self.plan.cuts[number].ahead and number not in used_before)]
-        numbers = [number for number in dict.fromkeys(wanted) if number is not None]
-        dropped = [number for number, rows in self._open.items()
-                   if number not in numbers or rows.signature != self._signature(number)]
-        for number in dropped:
-            self._open.pop(number).close()
+        numbers = self._hold(held)
+        return CachedFeed(self, number, numbers, reached) if number in numbers else None
+
+    def fill(self, last_epoch: int, goes_on: Callable[[], None]) -> None:
+        """Compute what any epoch up to ``last_epoch`` and validation read, the rows of all cuts in one pass.
+
+        For trainings that share rows: every weight has to be as it is when they begin. ``goes_on`` is called about
+        once a second, and may raise.
+        """
+        reusable, config, epochs = self.reusable, self.config, range(1, last_epoch + 1)
+        train = [reusable.train_visits(config, self.splits.train, epoch) for epoch in epochs]
+        parts = [("train", self.splits.train, join_visits(train)),
+                 ("validation", self.splits.validation, reusable.eval_visits(config, self.splits.validation))]
+        cuts = range(len(self.plan.cuts))
+        for number in self._hold(cuts):
+            for part, source, visits in parts:
+                while self.has_room(number) and (self._open[number].numbers(part, visits) < 0).any():
+                    order = [number, *(cut for cut in self._hold(cuts) if cut != number)]
+                    stream = CachedStream(self, part, source, visits, len(visits), [self._open[cut] for cut in order],
+                                          self.row_function(order))
+                    while stream.fill(CALL_SECONDS):
+                        goes_on()
+                    if stream.out_of_range:
+                        self.widen(number)
+                        self._hold(cuts)
+
+    def _hold(self, held: Iterable[int]) -> list[int]:
+        """Open the rows of the cuts ``held`` that there is room for, let go of others; returns those cuts."""
+        numbers = [cut for cut in held if self.has_room(cut)]
+        dropped = [cut for cut, rows in self._open.items() if cut not in numbers
+                   or rows.signature != self._signature(cut)]
+        for cut in dropped:
+            self._let_go(cut)
         if dropped:
             gc.collect()  # the functions of the phase before hold its rows, in cycles
-        for number in numbers:
-            if number not in self._open:
-                self._open[number] = self._open_rows(number)
-        return None if current is None else CachedFeed(self, current, numbers, reached)
+        for cut in numbers:
+            if cut not in self._open:
+                self._open[cut] = self._open_rows(cut)
+        return numbers
 
-    def has_cut(self, phase: int) -> bool:
-        """Whether ``phase`` (from 0) is fed from rows: not if they had to become float32 and then fit nowhere."""
-        number = self.plan.phases[phase]
-        return number is not None and (self._in_memory(number) or self.plan.kept)
+    def has_room(self, number: int) -> bool:
+        """Whether the rows of the cut fit somewhere: they may not if they had to become float32."""
+        return self._in_memory(number) or self.plan.kept
 
     def widen(self, number: int) -> None:
         """From now on the rows of the cut ``number`` are float32; those that there are are computed again."""
         self.widened.add(number)
-        self._open.pop(number).close()
+        self._let_go(number)
+
+    def _let_go(self, number: int) -> None:
+        rows = self._open.pop(number)
+        if self._shared_rows is None:
+            rows.close()
 
     def finish(self, seconds: float = 0.0) -> str:
         """Everything computed so far is whole on disk, if it is kept there at all.
@@ -97,11 +129,13 @@ class PrefixCache:
         computed, loaded = self.computed_rows - self._told[0], self.loaded_rows - self._told[1]
         self._told = (self.computed_rows, self.loaded_rows)
         parts = [f"{computed:,} {self.reusable.name}s run at {computed / max(seconds, 1e-9):,.0f}/s"] * (computed > 0)
-        parts += [f"{loaded:,} found from an earlier run"] * (loaded > 0)
+        parts += [f"{loaded:,} found from another run"] * (loaded > 0)
         return " · ".join([*parts, f"{seconds:.1f} s"]) if parts else ""
 
     def close(self) -> None:
         """Let everything go, and remove what was used longest ago from disk if there is too much."""
+        if self._shared_rows is not None:
+            return
         in_use = [rows.folder.path.name for rows in self._open.values() if rows.folder]
         self.finish()
         for rows in self._open.values():
@@ -140,12 +174,19 @@ class PrefixCache:
 
     def _open_rows(self, number: int) -> CutRows:
         dtype, views, signature = self._dtype(number), self.reusable.views(self.config), self._signature(number)
+        if self._shared_rows is not None and signature in self._shared_rows:
+            return self._shared_rows[signature]
         parts = {"train": (len(self.splits.train), views), "validation": (len(self.splits.validation), 1)}
-        return CutRows(self._cuts[number].values, dtype, parts, self._most_rows() if self._in_memory(number) else None,
+        rows = CutRows(self._cuts[number].values, dtype, parts, self._most_rows() if self._in_memory(number) else None,
                        self._folder(number, signature), self.plan.kept, signature, self.notices.append)
+        if self._shared_rows is not None:
+            self._shared_rows[signature] = rows
+        return rows
 
     def _most_rows(self) -> int:
         """By the epochs of now, not of the plan: a run may be resumed to train longer, and see more views."""
+        if self.plan.lasting:
+            return self.plan.rows
         views = self.reusable.views(self.config)
         return len(self.splits.train) * min(views, self.config.train.epochs) + len(self.splits.validation)
 
@@ -197,7 +238,7 @@ class CachedFeed:
     def __init__(self, cache: PrefixCache, number: int, collected: Sequence[int], reached: set[int]):
         """``collected`` are the cuts whose rows are kept when inputs are run, ``number`` among them."""
         self.number, self._cache = number, cache
-        self._rows, self._collected = cache.rows(number), list(collected)
+        self.rows, self._collected = cache.rows(number), list(collected)
         self._row_function = cache.row_function(collected)
         self._cut = cache.cut(number)
         fold = cache.config.cache.fold_batch_norm
@@ -221,7 +262,7 @@ class CachedFeed:
         return CachedStream(self._cache, part, source, visits, batch_size, cuts, self._row_function)
 
     def _tensors(self, inputs: tf.Tensor) -> list[tf.Tensor]:
-        rows = self._rows.gather(inputs) if self._rows.in_memory else inputs
+        rows = self.rows.gather(inputs) if self.rows.in_memory else inputs
         shapes = [tensor.shape[1:] for tensor in self._cut.tensors]
         pieces = tf.split(rows, [math.prod(shape) for shape in shapes], axis=1)
         return [tf.reshape(piece, [-1, *shape]) for piece, shape in zip(pieces, shapes, strict=True)]

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 NEAR_BEST = 1.1
@@ -60,26 +60,46 @@ class Choice:
     ahead: bool = False
 
 
-def choose_cuts(phases: Sequence[PhaseCosts], budget_bytes: float) -> list[Choice]:
+Plan = Sequence[Choice]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How plans are weighed: the seconds that one takes, and the bytes of its rows at the fullest moment."""
+
+    seconds: Callable[[Plan], float]
+    size: Callable[[Plan], int]
+
+
+def weights_of(phases: Sequence[PhaseCosts], lasting: bool = False) -> Weights:
+    """How plans for ``phases`` are weighed."""
+    if lasting:
+        return Weights(lambda plan: lasting_seconds(phases, plan), lambda plan: lasting_bytes(phases, plan))
+    return Weights(lambda plan: plan_seconds(phases, plan), lambda plan: most_bytes(phases, plan))
+
+
+def choose_cuts(phases: Sequence[PhaseCosts], budget_bytes: float, lasting: bool = False) -> list[Choice]:
     """The plan with the fewest seconds whose rows never take more than ``budget_bytes``, at most.
 
-    Every plan is looked at, if there are at most ``_MOST_PLANS``; otherwise what is found step by step.
+    Every plan is looked at, if there are at most ``_MOST_PLANS``; otherwise what is found step by step. ``phases``
+    are those of one training, in their order; or, if rows are ``lasting``, of several that share them.
     """
-    each = _choices(phases)
+    weights = weights_of(phases, lasting)
+    each = [[Choice(None), *map(Choice, phase.options)] for phase in phases] if lasting else _choices(phases)
     if math.prod(map(len, each)) <= _MOST_PLANS:
-        return _best(phases, itertools.product(*each), budget_bytes)
+        return _best(itertools.product(*each), weights, budget_bytes)
     plan = tuple(Choice(None) for _ in phases)
     while True:
         near = [plan, *_changed(plan, each)]
-        affordable = [candidate for candidate in near if most_bytes(phases, candidate) <= budget_bytes]
-        faster = min(affordable, key=lambda candidate: plan_seconds(phases, candidate))
-        if plan_seconds(phases, faster) >= plan_seconds(phases, plan):
-            return _best(phases, near, budget_bytes)
+        affordable = [candidate for candidate in near if weights.size(candidate) <= budget_bytes]
+        faster = min(affordable, key=weights.seconds)
+        if weights.seconds(faster) >= weights.seconds(plan):
+            return _best(near, weights, budget_bytes)
         plan = faster
 
 
-def _best(phases: Sequence[PhaseCosts], plans: Iterable[tuple[Choice, ...]], budget_bytes: float) -> list[Choice]:
-    weighed = [(plan_seconds(phases, plan), most_bytes(phases, plan), plan) for plan in plans]
+def _best(plans: Iterable[tuple[Choice, ...]], weights: Weights, budget_bytes: float) -> list[Choice]:
+    weighed = [(weights.seconds(plan), weights.size(plan), plan) for plan in plans]
     affordable = [(seconds, size, plan) for seconds, size, plan in weighed if size <= budget_bytes]
     fastest = min(seconds for seconds, _, _ in affordable)
     near = [(sum(choice.option is None for choice in plan), size, seconds, plan)
@@ -110,7 +130,7 @@ def _changed(plan: tuple[Choice, ...], each: Sequence[Sequence[Choice]]) -> Iter
                                      for kept, allowed in zip(plan[number:], each[number:], strict=True)))
 
 
-def plan_seconds(phases: Sequence[PhaseCosts], plan: Sequence[Choice]) -> float:
+def plan_seconds(phases: Sequence[PhaseCosts], plan: Plan) -> float:
     """The training's seconds under ``plan``, as far as they depend on it, and a guess at the rest."""
     built: dict[int, int] = {}
     seconds = 0.0
@@ -134,7 +154,25 @@ def plan_seconds(phases: Sequence[PhaseCosts], plan: Sequence[Choice]) -> float:
     return seconds
 
 
-def _alive(plan: Sequence[Choice], number: int) -> dict[int, int]:
+def lasting_seconds(phases: Sequence[PhaseCosts], plan: Plan) -> float:
+    """The same where rows last: one pass computes the rows of every cut that any phase uses."""
+    used = [choice.option for choice in plan if choice.option]
+    seconds = max((phase.rows for phase in phases), default=0) * max((option.seconds for option in used), default=0.0)
+    for phase, choice in zip(phases, plan, strict=True):
+        seconds += phase.passes * (phase.other_seconds + phase.frozen_seconds)
+        if choice.option:
+            seconds -= phase.passes * (min(phase.frozen_seconds, choice.option.seconds)
+                                       - choice.option.row_bytes / READ_BYTES_PER_SECOND)
+    return seconds
+
+
+def lasting_bytes(phases: Sequence[PhaseCosts], plan: Plan) -> int:
+    """The bytes of all cuts that any phase uses, together."""
+    used = {choice.option.stop: choice.option.row_bytes for choice in plan if choice.option}
+    return max((phase.rows for phase in phases), default=0) * sum(used.values())
+
+
+def _alive(plan: Plan, number: int) -> dict[int, int]:
     """Bytes a row of every cut whose rows are held in phase ``number``, by stop."""
     held = [choice for choice in plan[number:number + 1] if choice.option]
     if plan[0].option is not None:
@@ -142,7 +180,7 @@ def _alive(plan: Sequence[Choice], number: int) -> dict[int, int]:
     return {choice.option.stop: choice.option.row_bytes for choice in held if choice.option}
 
 
-def most_bytes(phases: Sequence[PhaseCosts], plan: Sequence[Choice]) -> int:
+def most_bytes(phases: Sequence[PhaseCosts], plan: Plan) -> int:
     """The bytes held at the fullest moment, every cut counted with the rows of the largest phase."""
     rows = max(phase.rows for phase in phases)
     return max(rows * sum(_alive(plan, number).values()) for number in range(len(plan)))

@@ -14,7 +14,7 @@ from tfpt.data.cache_directory import cache_directory
 from tfpt.task import Unit
 from tfpt.training.freezing import Phase
 from tfpt.training.graph_split import Cut, graph_nodes, producer
-from tfpt.training.prefix_cache.choice import Choice, Option, PhaseCosts, choose_cuts, most_bytes, plan_seconds
+from tfpt.training.prefix_cache.choice import Choice, Option, PhaseCosts, choose_cuts, weights_of
 from tfpt.training.prefix_cache.costs import estimated_seconds, measured_seconds, multiply_accumulates
 from tfpt.training.prefix_cache.stops import PhaseCuts, in_order, phase_cuts
 
@@ -48,7 +48,8 @@ class CachePlan:
     """``phases`` has the number of the cut in ``cuts`` that each phase uses, or None. Without cuts, ``why`` says why.
 
     ``where`` is memory or disk; ``kept`` whether rows are written for later runs; ``rows`` how many there may be of
-    each cut.
+    each cut. ``lasting`` rows are those of many trainings from the same weights, which share them; ``PrefixCache.fill``
+    computes them beforehand.
     """
 
     cuts: tuple[PlannedCut, ...] = ()
@@ -59,6 +60,16 @@ class CachePlan:
     dtype: str = "float16"
     bytes: int = 0
     why: str = ""
+    lasting: bool = False
+
+    def held(self, phase: int) -> list[int]:
+        """The cuts whose rows there are in ``phase`` (from 0): its own first, then those kept ahead for later ones."""
+        own = [number for number in self.phases[phase:phase + 1] if number is not None]
+        if self.lasting:  # behind its own cut weights may have changed already
+            return [*own, *(number for last in own for number in range(last))]
+        later = [number for number in self.phases[phase + 1:] if number is not None and self.cuts[number].ahead
+                 and number not in self.phases[:phase + 1]]
+        return list(dict.fromkeys([*own, *later]))
 
     def record(self) -> dict[str, Any]:
         """As run.json keeps it."""
@@ -68,7 +79,7 @@ class CachePlan:
     def from_record(cls, record: Mapping[str, Any]) -> "CachePlan":
         """The plan that ``record`` made."""
         cuts = tuple(PlannedCut(**{**cut, "places": tuple(map(tuple, cut["places"]))}) for cut in record["cuts"])
-        known = {name: record[name] for name in ("where", "kept", "rows", "dtype", "bytes", "why")}
+        known = {name: record[name] for name in ("where", "kept", "rows", "dtype", "bytes", "why", "lasting")}
         return cls(cuts=cuts, phases=tuple(record["phases"]), **known)
 
 
@@ -82,6 +93,14 @@ class Workload:
     sample: Callable[[], Any]
 
 
+@dataclass(frozen=True)
+class Span:
+    """How many ``epochs`` a phase takes, over all trainings that share rows, and the ``last_epoch`` that it reaches."""
+
+    epochs: float
+    last_epoch: int
+
+
 def plan_cache(config: CacheConfig, workload: Workload, model: keras.Model, units: Sequence[Unit],
                phases: Sequence[Phase]) -> CachePlan:
     """Weigh the cuts of all phases by measured time under the byte budget. Leaves the layers as the last phase does.
@@ -90,21 +109,28 @@ def plan_cache(config: CacheConfig, workload: Workload, model: keras.Model, unit
     stops = in_order(model, [cut for phase in cuts for cut in phase.cuts])
     if not stops:
         return CachePlan(phases=(None,) * len(phases), why="everything trains: no layer's output comes again")
-    costs = _costs(config, workload, model, phases, cuts, stops)
+    spans = [Span(phase.to_epoch - phase.from_epoch + 1, phase.to_epoch) for phase in phases]
+    return weigh(config, model, stops, phase_costs(config, workload, model, cuts, stops, spans))
+
+
+def weigh(config: CacheConfig, model: keras.Model, stops: Sequence[Cut], costs: Sequence[PhaseCosts],
+          lasting: bool = False) -> CachePlan:
+    """The plan of least cost, in memory or on disk; ``lasting`` as in ``choose_cuts``."""
     budget, room = config.budget_mb * 2**20, _room_on_disk(config)
-    in_memory, on_disk = choose_cuts(costs, budget), choose_cuts(costs, room)
-    slow = plan_seconds(costs, in_memory) > DISK_IS_FASTER * plan_seconds(costs, on_disk)
+    weights = weights_of(costs, lasting)
+    in_memory, on_disk = choose_cuts(costs, budget, lasting), choose_cuts(costs, room, lasting)
+    slow = weights.seconds(in_memory) > DISK_IS_FASTER * weights.seconds(on_disk)
     where = "disk" if config.mode == "disk" or (config.mode == "auto" and slow) else "memory"
     chosen = on_disk if where == "disk" else in_memory
     if not any(choice.option for choice in chosen):
-        return CachePlan(phases=(None,) * len(phases), why=_why_none(config, costs, where))
-    size = most_bytes(costs, chosen)
+        return CachePlan(phases=(None,) * len(costs), why=_why_none(config, costs, where))
+    size = weights.size(chosen)
     planned = [stop for stop in range(len(stops)) if any(c.option and c.option.stop == stop for c in chosen)]
     return CachePlan(
         cuts=tuple(_planned(model, stops[stop], stop, chosen) for stop in planned),
         phases=tuple(planned.index(choice.option.stop) if choice.option else None for choice in chosen),
         where=where, kept=config.mode != "memory" and size <= room, rows=max(phase.rows for phase in costs),
-        dtype=config.dtype, bytes=size)
+        dtype=config.dtype, bytes=size, lasting=lasting)
 
 
 def _why_none(config: CacheConfig, costs: Sequence[PhaseCosts], where: str) -> str:
@@ -122,32 +148,28 @@ def _planned(model: keras.Model, cut: Cut, stop: int, chosen: Sequence[Choice]) 
         cut.values, saved, any(choice.ahead and choice.option and choice.option.stop == stop for choice in chosen))
 
 
-def _costs(config: CacheConfig, workload: Workload, model: keras.Model, phases: Sequence[Phase],
-           cuts: Sequence[PhaseCuts], stops: Sequence[Cut]) -> list[PhaseCosts]:
+def phase_costs(config: CacheConfig, workload: Workload, model: keras.Model, cuts: Sequence[PhaseCuts],
+                stops: Sequence[Cut], spans: Sequence["Span"]) -> list[PhaseCosts]:
+    """What the phases of these ``cuts`` and ``spans`` ask for. ``stops`` are the different cuts, in order."""
     numbers = {tuple(map(id, stop.tensors)): number for number, stop in enumerate(stops)}
     bytes_each = DTYPE_BYTES[config.dtype]
-    seen = _rows(workload, phases)
+    # How many different views have been seen at the end of each phase, at most, and all of validation.
+    seen = [workload.train_examples * min(workload.views, span.last_epoch) + workload.validation_examples
+            for span in spans]
     nothing_to_weigh = (all(len(phase.cuts) < 2 for phase in cuts)
                         and sum(stop.values for stop in stops) * bytes_each * max(seen) <= config.budget_mb * 2**20)
     seconds = (estimated_seconds(model, stops) if nothing_to_weigh
                else measured_seconds(model, stops, workload.sample, config.fold_batch_norm))
     costs = []
-    for number, (phase, found) in enumerate(zip(phases, cuts, strict=True)):
+    for number, (span, found) in enumerate(zip(spans, cuts, strict=True)):
         options = [Option(numbers[tuple(map(id, cut.tensors))], cut.values * bytes_each,
                           seconds[numbers[tuple(map(id, cut.tensors))]], valid_from)
                    for cut, valid_from in zip(found.cuts, found.valid_from, strict=True)]
         frozen = options[0].seconds if options else 0.0
-        epochs = phase.to_epoch - phase.from_epoch + 1
-        passes = epochs * (workload.train_examples + workload.validation_examples)
+        passes = round(span.epochs * (workload.train_examples + workload.validation_examples))
         # Behind the boundary a training step goes forward and back, about three times the forward pass.
         costs.append(PhaseCosts(tuple(options), passes, seen[number], frozen, 3 * (seconds[-1] - frozen)))
     return costs
-
-
-def _rows(workload: Workload, phases: Sequence[Phase]) -> list[int]:
-    """How many different views have been seen at the end of each phase, at most, and all of validation."""
-    return [workload.train_examples * min(workload.views, phase.to_epoch) + workload.validation_examples
-            for phase in phases]
 
 
 def _room_on_disk(config: CacheConfig) -> float:

@@ -1,6 +1,7 @@
 """The rows of one cut: activations of one visit each, flattened, in memory or on disk."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ from tfpt.errors import DataError
 from tfpt.task import Visits
 
 _LOADED_AT_ONCE = 64 * 2**20
+_FINISHED_SECONDS, _FINISHED_SHARE = 5.0, 0.05
+"""How often rows are finished: other processes see them then, and they outlive a process that is killed. Every five
+seconds at first; later after a share of the time so far, so that a long training leaves no thousands of files."""
 
 
 class CutRows:
@@ -37,8 +41,8 @@ class CutRows:
         self._tell = tell
         self._numbers = {part: np.full(shape, -1, np.int64) for part, shape in parts.items()}
         self._filled = 0
-        for sentence in folder.damaged if folder else ():
-            tell(sentence)
+        self._damage_told, self._began = 0, time.monotonic()
+        self._tell_damage()
         if self.in_memory:
             with tf.device("CPU"):  # the copy to a GPU is a batch's, not the whole cache's
                 # Without initial zeros, which would take the memory of rows that may never come.
@@ -49,16 +53,21 @@ class CutRows:
         """int64 ``[n]``: the row of each visit, -1 where there is none."""
         return self._numbers[part][visits.index, visits.view]
 
+    def refresh(self) -> bool:
+        """Lets other processes see what was put, every few seconds, and sees what they have finished: whether any."""
+        pause = max(_FINISHED_SECONDS, _FINISHED_SHARE * (time.monotonic() - self._began))
+        if self.folder is not None and self.folder.unfinished_seconds >= pause:
+            self.finish()
+        return self.folder is not None and self.folder.refresh()
+
     def load(self, part: str, visits: Visits, keys: np.ndarray) -> int:
-        """Take from disk what earlier runs have left there; returns how many rows that were."""
+        """Take from disk what other runs have left there; returns how many rows that were."""
         if self.folder is None or not len(visits):
             return 0
         found = self.folder.find(keys)
         places = np.flatnonzero((found >= 0) & (self.numbers(part, visits) < 0))
-        damaged = len(self.folder.damaged)
         places = places[self.folder.verified(found[places])]
-        for sentence in self.folder.damaged[damaged:]:
-            self._tell(sentence)
+        self._tell_damage()
         if not self.in_memory:
             self._numbers[part][visits.index[places], visits.view[places]] = found[places]
             return len(places)
@@ -102,6 +111,12 @@ class CutRows:
         """Leaves what is whole on disk."""
         if self.folder is not None:
             self.folder.close()
+
+    def _tell_damage(self) -> None:
+        damaged = self.folder.damaged if self.folder is not None else []
+        for sentence in damaged[self._damage_told:]:
+            self._tell(sentence)
+        self._damage_told = len(damaged)
 
     @contextlib.contextmanager
     def _going_on_in_memory(self) -> Iterator[None]:

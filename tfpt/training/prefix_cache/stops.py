@@ -42,19 +42,20 @@ def _useful(model: keras.Model, cuts: Sequence[Cut]) -> list[Cut]:
     """From the boundary towards the input, those much narrower than all behind them. Scaling pixels is no work."""
     kept: list[Cut] = []
     for cut in reversed(cuts):
-        weighted = any(layer.weights for layer in _layers_in_front(model, cut))
+        weighted = any(layer.weights for layer in layers_in_front(model, cut))
         if weighted and (not kept or cut.values <= NARROWER * kept[-1].values):
             kept.append(cut)
     return kept[:MOST_OPTIONS]
 
 
-def _layers_in_front(model: keras.Model, cut: Cut) -> list[keras.Layer]:
+def layers_in_front(model: keras.Model, cut: Cut) -> list[keras.Layer]:
+    """The layers that lead to ``cut``."""
     nodes = graph_nodes(model.inputs, cut.tensors)
     return [node.operation for node in nodes if isinstance(node.operation, keras.Layer)]
 
 
 def _valid_from(model: keras.Model, cut: Cut, last_trained: dict[int, int]) -> int:
-    layers = _layers_in_front(model, cut)
+    layers = layers_in_front(model, cut)
     return max((last_trained[id(layer)] + 1 for layer in layers if id(layer) in last_trained), default=0)
 
 

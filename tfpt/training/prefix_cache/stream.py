@@ -15,6 +15,9 @@ INPUT_BATCH = 32
 _GROUPS = (1, 2, 4)
 """Inputs go through the frozen layers 32, 64 or 128 at a time, always that many: bits don't depend on which."""
 
+_SECONDS_BETWEEN_LOOKS = 1.0
+"""How often to look for rows that another run on the same data has finished."""
+
 _TRIES = 2
 _WORTH_TRYING = 4096
 """Making the kernels of another size takes as long as a hundred inputs or two: of few inputs it would not come back."""
@@ -53,13 +56,12 @@ class CachedStream:
         self._taken = 0
         self._out_of_range: int | None = None
         self._numbers = self._rows.numbers(part, visits)
-        absent = np.flatnonzero(self._numbers < 0)
-        if len(absent):
-            cache.loaded_rows += self._load(visits[absent])
-            self._numbers = self._rows.numbers(part, visits)
         self._missing, self._repeats = _first_of_each(visits, np.flatnonzero(self._numbers < 0))
-        self._inputs = iter(cache.reusable.inputs(cache.config, source, visits[self._missing], INPUT_BATCH)) \
-            if len(self._missing) else None
+        self._inputs: Any = None
+        if len(self._missing):
+            self._keys = cache.reusable.keys(cache.config, source, visits[self._missing])
+            self._look()
+            self._load()
 
     def take(self, wanted: int, seconds: float) -> tuple[Any, int]:
         began = time.monotonic()
@@ -67,15 +69,49 @@ class CachedStream:
         while self._ready() < until and self._out_of_range is None:
             if self._ready() > self._taken and time.monotonic() - began > seconds:
                 break
-            self._compute()
+            self._find_or_compute()
         steps = min(self._ready(), until) - self._taken
         chosen = slice(self._taken * self._size, (self._taken + steps) * self._size)
         self._taken += steps
         return (iter(self._batches(chosen)) if steps else None), steps
 
-    def _load(self, visits: Visits) -> int:
-        keys = self._keys(visits)
-        return max(cut.load(self._part, visits, keys) for cut in self._cuts)
+    def fill(self, seconds: float) -> bool:
+        """Compute what is missing, for about ``seconds``; False if nothing is missing now, or a row is out of range."""
+        began = time.monotonic()
+        while len(self._missing) and self._out_of_range is None and time.monotonic() - began < seconds:
+            self._find_or_compute()
+        return bool(len(self._missing)) and self._out_of_range is None
+
+    @property
+    def out_of_range(self) -> bool:
+        """Whether the feed has to be made anew, with wider rows."""
+        return self._out_of_range is not None
+
+    def _find_or_compute(self) -> None:
+        if time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS or not self._look() or not self._load():
+            self._compute()
+
+    def _look(self) -> bool:
+        """Whether another process has finished rows since the last time."""
+        self._looked = time.monotonic()
+        return any([cut.refresh() for cut in self._cuts])  # all of them: a list
+
+    def _load(self) -> bool:
+        """Take what is on disk of what is missing; whether that was anything."""
+        visits = self._visits[self._missing]
+        self._cache.loaded_rows += max(cut.load(self._part, visits, self._keys) for cut in self._cuts)
+        self._numbers = self._rows.numbers(self._part, self._visits)
+        missing = self._numbers[self._missing] < 0
+        if self._inputs is None or not missing.all():
+            self._missing, self._keys = self._missing[missing], self._keys[missing]
+            self._inputs = self._inputs_of_missing()
+        return not missing.all()
+
+    def _inputs_of_missing(self) -> Any:
+        if not len(self._missing):
+            return None
+        visits = self._visits[self._missing]
+        return iter(self._cache.reusable.inputs(self._cache.config, self._source, visits, INPUT_BATCH))
 
     def _ready(self) -> int:
         """How many batches from the first on are complete, those taken included."""
@@ -85,13 +121,12 @@ class CachedStream:
 
     def _compute(self) -> None:
         """Run the next inputs of those that are missing, and keep their rows."""
-        assert self._inputs is not None
         began, group = time.perf_counter(), self._cache.group_size.next(len(self._missing))
         inputs = tf.concat([batch for _, batch in zip(range(group), self._inputs)], axis=0)
         count = len(inputs)
         places, self._missing = self._missing[:count], self._missing[count:]
         visits = self._visits[places]
-        keys = self._keys(visits)
+        keys, self._keys = self._keys[:count], self._keys[count:]
         full = self._row_function(_filled_up(inputs, group * INPUT_BATCH))
         results = [(rows[:count], holds[:count].numpy()) for rows, holds in full]
         for cut, (rows, holds) in zip(self._cuts, results, strict=True):
@@ -108,9 +143,6 @@ class CachedStream:
             self._inputs = None  # its threads and buffers go now, not at the end of the epoch
         if count == group * INPUT_BATCH:
             self._cache.group_size.tell(group, (time.perf_counter() - began) / count)
-
-    def _keys(self, visits: Visits) -> np.ndarray:
-        return self._cache.reusable.keys(self._cache.config, self._source, visits)
 
     def _batches(self, chosen: slice) -> tf.data.Dataset:
         targets = self._cache.reusable.targets(self._cache.config, self._source, self._visits[chosen])

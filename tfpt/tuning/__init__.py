@@ -1,0 +1,1 @@
+"""KerasTuner searches over the config of any task."""
