@@ -211,7 +211,7 @@ def draw(rows: list[dict], file: Path) -> None:
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel("seconds from the files to the trained model, median of the rounds")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, dpi=120)
 

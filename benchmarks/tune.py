@@ -4,6 +4,7 @@ Processes of their own, alternating, each tfpt one with an empty cache; the medi
 grid of depths and learning rates on the same JPEG files.
 
     python benchmarks/tune.py --out tune.json
+    python benchmarks/tune.py --memory 50
 """
 
 import argparse
@@ -11,8 +12,10 @@ import json
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from jpeg_files import write_images
@@ -56,16 +59,44 @@ def compare(arguments: argparse.Namespace, folder: Path) -> dict:
                                for name, runs in done.items()}}
 
 
+def memory_over_trials(trials: int, folder: Path) -> dict:
+    """Resident megabytes of ``tfpt tune`` on the bundled digits after each trial, dropout searched as well."""
+    (folder / "search.yaml").write_text("""
+data: {path: "bundled:digits", image_size: 96}
+train: {epochs: 3}
+search:
+  optimizer.learning_rate: {min: 1e-4, max: 1e-2, sampling: log}
+  freeze.unfreeze: [0, 5, 10, 20]
+  model.head.dropout: {min: 0.0, max: 0.5}
+""")
+    process = subprocess.Popen([sys.executable, "-m", "tfpt", "tune", "--config", "search.yaml", "--trials",
+                                str(trials), "--run-dir", "search"], cwd=folder, stderr=subprocess.DEVNULL,
+                               env={**os.environ, "TFPT_CACHE": str(folder / "cache")})
+    megabytes: list[int] = []
+    while process.poll() is None:
+        done = len(list(folder.glob("search/trials/*/result.json")))
+        if done > len(megabytes):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            resident = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+            megabytes += [int(resident) // 1000] * (done - len(megabytes))
+        time.sleep(0.05)
+    return {"trials": trials, "exit_code": process.returncode, "megabytes_after_trial": megabytes}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=500)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--unfreeze", type=int, nargs="+", default=[0, 5, 10, 20])
+    parser.add_argument("--memory", type=int, metavar="TRIALS", help="only the memory of so many trials")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
+        if arguments.memory:
+            print(json.dumps(memory_over_trials(arguments.memory, folder)))
+            return
         write_images(folder / "images", arguments.files)
         environment = {**os.environ, "PYTHONPATH": str(HERE)}
         run([sys.executable, "-c", WRITE_BACKBONE, "backbone.keras"], folder, environment)

@@ -68,5 +68,5 @@ def test_a_second_run_says_that_it_found_the_rows_of_the_first(in_folder, tmp_pa
     second = json.loads(out.splitlines()[-1])
     assert second["cache"]["where"] == "memory" and second["cache"]["computed_rows"] == 0
     assert second["cache"]["loaded_rows"] == first["cache"]["computed_rows"]
-    assert "found from an earlier run" in lines_of(err, "prefix")[0]
+    assert "found from another run" in lines_of(err, "prefix")[0]
     assert second["metrics"] == first["metrics"]

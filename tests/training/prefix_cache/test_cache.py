@@ -117,7 +117,7 @@ def test_finish_tells_what_is_new_since_it_was_last_asked(tmp_path):
     cache = open_cache(job)
     feed = feed_of(cache, job)
     taken(feed.train_stream(1, 0), feed)
-    assert cache.finish(2.0) == f"{EXAMPLES} found from an earlier run · 2.0 s"
+    assert cache.finish(2.0) == f"{EXAMPLES} found from another run · 2.0 s"
     cache.close()
 
 

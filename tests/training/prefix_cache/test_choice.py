@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tfpt.training.prefix_cache import choice
 from tfpt.training.prefix_cache.choice import (
-    NEAR_BEST, Choice, Option, PhaseCosts, choose_cuts, most_bytes, plan_seconds)
+    NEAR_BEST, Choice, Option, PhaseCosts, choose_cuts, lasting_bytes, lasting_seconds, most_bytes, plan_seconds)
 
 DEEP, MIDDLE, SHALLOW = Option(3, 1000, 0.010), Option(2, 2000, 0.008), Option(1, 500, 0.004)
 NOTHING = 1e-6
@@ -129,3 +129,33 @@ def test_step_by_step_it_is_never_over_budget_nor_slower_than_without(phases, bu
         choice._MOST_PLANS = most
     assert most_bytes(phases, chosen) <= budget
     assert plan_seconds(phases, chosen) <= NEAR_BEST * plan_seconds(phases, [Choice(None)] * len(phases)) + NOTHING
+
+
+def test_rows_that_last_are_all_held_and_computed_in_one_pass():
+    phases = [phase(DEEP), phase(MIDDLE, frozen=0.008), phase(SHALLOW, frozen=0.004), phase()]
+    chosen = choose_cuts(phases, 1e9, lasting=True)
+    assert stops(chosen) == [3, 2, 1, None]
+    assert lasting_bytes(phases, chosen) == 100 * (1000 + 2000 + 500)
+    alone = [Choice(DEEP), Choice(None), Choice(None), Choice(None)]
+    more = lasting_seconds(phases, chosen) - lasting_seconds(phases, alone)
+    assert more == pytest.approx(-1000 * (0.008 + 0.004) + 1000 * 2500 / choice.READ_BYTES_PER_SECOND)
+
+
+def test_rows_that_last_count_once_for_phases_that_share_a_cut():
+    phases = [phase(DEEP, SHALLOW), phase(MIDDLE, SHALLOW, frozen=0.008)]
+    assert stops(choose_cuts(phases, 300_000, lasting=True)) == [3, 2]
+    assert stops(choose_cuts(phases, 299_999, lasting=True)) == [3, 1]
+    assert stops(choose_cuts(phases, 99_999, lasting=True)) == [1, 1]
+
+
+@settings(max_examples=100)
+@given(st.lists(st.builds(
+    lambda options, passes, rows: PhaseCosts(tuple(options), passes, rows, max((o.seconds for o in options), default=0),
+                                             0.001),
+    st.lists(st.builds(Option, st.integers(0, 4), st.integers(1, 10 ** 6), st.floats(0.0001, 0.01)), max_size=3),
+    st.integers(1, 10 ** 5), st.integers(1, 10 ** 4)), min_size=1, max_size=4), st.floats(0, 1e10))
+def test_rows_that_last_are_never_over_budget_nor_slower_than_none(phases, budget):
+    chosen = choose_cuts(phases, budget, lasting=True)
+    assert lasting_bytes(phases, chosen) <= budget
+    none = [Choice(None)] * len(phases)
+    assert lasting_seconds(phases, chosen) <= NEAR_BEST * lasting_seconds(phases, none) + NOTHING

@@ -3,11 +3,13 @@
 import contextlib
 import gc
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
 import ml_dtypes
+import numpy as np
 import tensorflow as tf
 
 from tfpt import runtime
@@ -72,10 +74,12 @@ class PrefixCache:
         """Compute what any epoch up to ``last_epoch`` and validation read, the rows of all cuts in one pass.
 
         For trainings that share rows: every weight has to be as it is when they begin. ``goes_on`` is called about
-        once a second, and may raise.
+        once a second, and may raise. Inputs are run in an order of this process's own: others that do the same at the
+        same time run other inputs first, and all take what the others have finished.
         """
         reusable, config, epochs = self.reusable, self.config, range(1, last_epoch + 1)
         train = [reusable.train_visits(config, self.splits.train, epoch) for epoch in epochs]
+        drawn = np.random.default_rng(os.getpid())
         parts = [("train", self.splits.train, join_visits(train)),
                  ("validation", self.splits.validation, reusable.eval_visits(config, self.splits.validation))]
         cuts = range(len(self.plan.cuts))
@@ -83,8 +87,8 @@ class PrefixCache:
             for part, source, visits in parts:
                 while self.has_room(number) and (self._open[number].numbers(part, visits) < 0).any():
                     order = [number, *(cut for cut in self._hold(cuts) if cut != number)]
-                    stream = CachedStream(self, part, source, visits, len(visits), [self._open[cut] for cut in order],
-                                          self.row_function(order))
+                    stream = CachedStream(self, part, source, visits[drawn.permutation(len(visits))], len(visits),
+                                          [self._open[cut] for cut in order], self.row_function(order))
                     while stream.fill(CALL_SECONDS):
                         goes_on()
                     if stream.out_of_range:
