@@ -99,7 +99,7 @@ def main() -> None:
             return
         write_images(folder / "images", arguments.files)
         environment = {**os.environ, "PYTHONPATH": str(HERE)}
-        run([sys.executable, "-c", WRITE_BACKBONE, "backbone.keras"], folder, environment)
+        run([sys.executable, "-c", WRITE_BACKBONE, "backbone.keras", "1.0", "224"], folder, environment)
         result = {"settings": {name: value for name, value in vars(arguments).items() if name != "out"},
                   **compare(arguments, folder)}
     print(json.dumps(result))

@@ -163,7 +163,7 @@ class Task:
     rank: Callable[[Any, Mapping[str, float]], list[float]]  # validation metrics -> what is higher for a better model
     objectives: Mapping[str, str]  # metrics that a search may go by -> "max" or "min"; the first one is the default
     adjustments: Mapping[str, Adjustment]  # by dotted setting
-    default_search: Mapping[str, Any]  # a search space, as a recipe writes it
+    default_search: Callable[[Any], Mapping[str, Any]]  # resolved config -> a search space, as a recipe writes it
     headline: tuple[str, ...]  # those of the report's scores that run.json and the summary show
     report: Callable[[Any, Any, Any, Mapping[str, Any]], dict[str, Any]]
     predict: Callable[[Any, Any, Any, Mapping[str, Any], int], Iterator[dict[str, Any]]]

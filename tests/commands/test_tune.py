@@ -88,7 +88,6 @@ def test_a_dry_run_prints_nothing_of_its_own(calls):
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["photos"], ["'photos'", "image_classification", "--data"]),
-    (["--trials", "5", "--search", "hyperband"], ["brackets", "Leave out --trials"]),
     (["--chief", "127.0.0.1:80", "--worker", "127.0.0.1:80"], ["--chief and --worker", "two processes"]),
     (["--run-dir", ""], ["--run-dir is empty"]),
     *((["--worker", address], ["--worker takes HOST:PORT", repr(address)]) for address in (

@@ -15,7 +15,7 @@ def test_a_search_over_the_tasks_own_space(task, tmp_path):
     search = tune(task, recipe=f"{task}/tiny", settings={"cache.dtype": "float32", "cache.fold_batch_norm": False},
                   trials=2, **where)
     record = search.record()
-    assert [trial["status"] for trial in record["trials"]] == ["completed"] * 2
+    assert len(record["trials"]) == 2 and all(trial["why"] for trial in record["trials"] if trial["score"] is None)
     run = train(task, recipe=str(search.best_config_file), **where)
     trial = search.trial(record["best"]["number"])
     assert [json.loads(line) for line in run.metrics_file.open()] == [json.loads(line) for line in

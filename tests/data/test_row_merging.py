@@ -126,6 +126,17 @@ def test_files_that_another_process_merges_or_has_removed_are_left_out(tmp_path)
     assert holds(folder, [*range(51), *range(60, 66)])
 
 
+def test_files_that_others_have_merged_away_are_not_in_the_way(tmp_path):
+    folder = opened(tmp_path)
+    for turn in range(3):
+        add(folder, *parts(MOST, first=100 * turn))
+        for file in segments(tmp_path):
+            file.unlink()
+    add(folder, *parts(MOST + 1, first=300))
+    assert len(segments(tmp_path)) == 1
+    assert all(holds(folder, range(100 * turn, 100 * turn + 3 * MOST)) for turn in range(4))
+
+
 def test_a_file_system_without_locks_has_no_merging(many, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOLCK, "No locks available")

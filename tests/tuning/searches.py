@@ -14,9 +14,9 @@ SMALL = (Dimension("freeze.unfreeze", values=(0, 5, "all")), Dimension("train.ep
 TRIALS = {"random": 7, "bayesian": 12, "hyperband": None, "grid": None}
 
 
-def oracle_in(folder, engine="random", space=SPACE, trials=None, seed=3, max_epochs=9, direction="max"):
+def oracle_in(folder, engine="random", space=SPACE, trials=None, seed=3, max_epochs=9, direction="max", fingerprint=""):
     oracle = make_oracle(engine, space, objective="accuracy", direction=direction, trials=trials, seed=seed,
-                         max_epochs=max_epochs)
+                         max_epochs=max_epochs, fingerprint=fingerprint)
     oracle._set_project_dir(str(folder), "search")
     return oracle
 

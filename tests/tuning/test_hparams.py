@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -93,9 +94,9 @@ def metrics_of(group):
 
 def test_every_trial_is_listed_with_its_values_as_one_kind_each(dashboard):
     found, infos = dashboard
-    assert found["tune-0001 trial 1"]["hparams"] == values(1e-3, "5", True, "[128, 64]", 16, "adam")
-    assert found["tune-0001 trial 2"]["hparams"] == values(1e-4, "all", False, "[128]", 32, "sgd")
-    assert found["tune-0001 trial 3"]["hparams"] == values(1e-2, "null", True, "[128]", 32, "sgd")
+    assert found["trial 1 of tune-0001"]["hparams"] == values(1e-3, "5", True, "[128, 64]", 16, "adam")
+    assert found["trial 2 of tune-0001"]["hparams"] == values(1e-4, "all", False, "[128]", 32, "sgd")
+    assert found["trial 3 of tune-0001"]["hparams"] == values(1e-2, "null", True, "[128]", 32, "sgd")
     number, text = "DATA_TYPE_FLOAT64", "DATA_TYPE_STRING"
     assert {info["name"]: info["type"] for info in infos} == values(number, text, "DATA_TYPE_BOOL", text, number, text)
 
@@ -103,17 +104,25 @@ def test_every_trial_is_listed_with_its_values_as_one_kind_each(dashboard):
 def test_every_trial_has_its_metrics_and_how_it_ended(dashboard):
     found, _ = dashboard
     statuses = {name: group["sessions"][0]["status"].removeprefix("STATUS_") for name, group in found.items()}
-    assert statuses == {"tune-0001 trial 1": "SUCCESS", "tune-0001 trial 2": "SUCCESS",
-                        "tune-0001 trial 3": "FAILURE", "tune-0002 trial 1": "SUCCESS"}
-    assert metrics_of(found["tune-0001 trial 1"]) == {"best/loss": (pytest.approx(0.1), 2),
+    assert statuses == {"trial 1 of tune-0001": "SUCCESS", "trial 2 of tune-0001": "SUCCESS",
+                        "trial 3 of tune-0001": "FAILURE", "trial 1 of tune-0002": "SUCCESS"}
+    assert metrics_of(found["trial 1 of tune-0001"]) == {"best/loss": (pytest.approx(0.1), 2),
                                                       "best/accuracy": (pytest.approx(0.9), 2)}
-    assert metrics_of(found["tune-0001 trial 3"]) == {}
+    assert metrics_of(found["trial 3 of tune-0001"]) == {}
 
 
 def test_a_trial_that_was_tried_again_counts_once_as_it_ended(dashboard):
-    group = dashboard[0]["tune-0002 trial 1"]
+    group = dashboard[0]["trial 1 of tune-0002"]
     assert len(group["sessions"]) == 1 and group["hparams"] == {"train.epochs": 4}
     assert metrics_of(group) == {"best/accuracy": (0.5, 2)}
+
+
+def test_two_processes_may_write_the_same(tmp_path, monkeypatch):
+    """Each finds the other's file, and the other has removed it by the time it wants to."""
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: [folder / pattern.replace("*", "gone")])
+    log = HParamsLog(tmp_path, SPACE, ["accuracy"])
+    log.write_search()
+    log.write_trial(FIRST)
 
 
 def test_a_training_in_the_same_folder_keeps_its_events(tmp_path):

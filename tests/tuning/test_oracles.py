@@ -8,6 +8,9 @@ from tests.tuning.searches import SMALL, SPACE, TRIALS, finish, oracle_in, resul
 from tfpt.errors import RunError
 from tfpt.tuning import oracles
 from tfpt.tuning.oracles import ENGINES
+from tfpt.tuning.tuner import reported_results
+
+pytestmark = pytest.mark.usefixtures("quick_proposals")
 
 
 @pytest.fixture
@@ -179,6 +182,8 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path, damage):
     run(oracle_in(tmp_path, trials=2))
     file = tmp_path / "search" / "oracle.json"
     file.write_text(damage(file.read_text()))
+    oracle = oracle_in(tmp_path, trials=2)
     with pytest.raises(RunError, match="oracle.json.*start a new search") as caught:
-        oracle_in(tmp_path, trials=2).reload()
+        oracle.reload()
     assert "\n" not in str(caught.value)
+    assert reported_results(oracle, SPACE) == []

@@ -1,5 +1,6 @@
 """The workbench: a trial on it has the numbers of the same training alone, and nothing shared is made twice."""
 
+import io
 from dataclasses import replace
 
 import keras
@@ -10,12 +11,15 @@ import tensorflow as tf
 from tests.training.small_jobs import CACHED_CONFIG, CACHED_TASK, EXAMPLES, slow_layers, small_splits
 from tests.training.small_models import residual_model
 from tfpt.config.loading import with_values
+from tfpt.data.row_folders import list_folders
 from tfpt.task import Adjustment
 from tfpt.training.dropout import set_dropout_rate
 from tfpt.training.job import Job, all_variables
 from tfpt.training.loop import Loop
+from tfpt.training.prefix_cache.cache import PrefixCache
 from tfpt.training.prefix_cache.plan import CachePlan
 from tfpt.training.screen import Screen
+from tfpt.tuning import workbench
 from tfpt.tuning.workbench import Workbench
 from tfpt.workflows.plan import make_plan
 
@@ -51,9 +55,14 @@ def cuts_are_worth_it(monkeypatch):
     monkeypatch.setattr("tfpt.training.prefix_cache.plan.estimated_seconds", slow_layers)
 
 
+def bench_of(task=TASK, stream=None, **values):
+    return Workbench(task, [config_of(freeze__unfreeze=depth, **values) for depth in DEPTHS], 8,
+                     Screen(stream, quiet=stream is None))
+
+
 @pytest.fixture
 def bench():
-    made = Workbench(TASK, [config_of(freeze__unfreeze=depth) for depth in DEPTHS], 8, Screen(quiet=True))
+    made = bench_of()
     yield made
     made.clear()
 
@@ -69,6 +78,12 @@ def on_bench(bench, config, folder, until_epoch=None):
     loop = Loop(job)
     loop.run(until_epoch)
     return outcome(job, loop), job, loop
+
+
+def begin(bench, folder, **values):
+    """A job's rows are computed; nothing is trained."""
+    return bench.job(config_of(**values), **folders(folder), callbacks=(), screen=Screen(quiet=True),
+                     stop_signal=lambda: None)
 
 
 def outcome(job, loop):
@@ -168,3 +183,87 @@ def test_other_data_settings_begin_with_rows_of_their_own(bench, tmp_path):
     found, _, _ = on_bench(bench, with_values(config, {"augment.flip": False}, "here"), tmp_path / "2")
     assert bench.record()["computed_rows"] > rows
     assert_equal(found, alone(with_values(config, {"augment.flip": False}, "here"), tmp_path / "alone"))
+
+
+def same_weights(config, model):
+    """As pretrained ones are, whatever the seed."""
+    generator = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(generator.uniform(0.05, 0.2, weight.shape))
+
+
+def test_rows_of_models_that_are_forgotten_go(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(workbench, "_MOST_MODELS", 2)
+    held = []
+    for seed in range(4):
+        begin(bench, tmp_path, data__seed=0, train__seed=seed)
+        held.append(bench._rows.memory_bytes)
+    assert held == [held[0], 2 * held[0], 2 * held[0], 2 * held[0]] and held[0] > 0
+    bench.clear()
+    assert bench._rows.memory_bytes == 0
+
+
+def test_rows_of_one_model_stay_for_another_with_the_same_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(workbench, "_MOST_MODELS", 2)
+    bench, held = bench_of(replace(TASK, load_weights=same_weights)), []
+    for seed in range(4):
+        begin(bench, tmp_path, data__seed=0, train__seed=seed)
+        held.append(bench._rows.memory_bytes)
+    assert set(held) == {held[0]} and bench.record()["computed_rows"] <= 3 * EXAMPLES
+    bench.clear()
+
+
+def test_all_models_rows_together_stay_within_the_budget(tmp_path, monkeypatch):
+    monkeypatch.setattr(PrefixCache, "_most_rows", lambda cache: 1500)  # 1.5 MB for a model
+    bench = bench_of(cache__dtype="float16", cache__budget_mb=2)
+    for seed in range(3):
+        begin(bench, tmp_path, data__seed=0, train__seed=seed, cache__dtype="float16", cache__budget_mb=2)
+        assert 2**20 < bench._rows.memory_bytes <= 2 * 2**20 and len(bench._models) == 1
+    bench.clear()
+
+
+def test_five_seeds_in_turn_are_built_once_each(tmp_path):
+    built = []
+    bench = bench_of(replace(TASK, build=lambda *arguments: built.append(1) or build(*arguments)))
+    for _ in range(2):
+        for seed in range(5):
+            begin(bench, tmp_path, data__seed=0, train__seed=seed)
+    assert len(built) == 5
+    bench.clear()
+
+
+def test_what_is_out_of_range_is_told_and_its_narrow_rows_go(tmp_path):
+    splits = small_splits()
+    splits.train.images[13] = 3e5
+    stream = io.StringIO()
+    bench = bench_of(replace(TASK, sources=lambda config: splits), stream, cache__dtype="float16")
+    for seed in range(2):
+        job = begin(bench, tmp_path, cache__dtype="float16", optimizer__learning_rate=0.01 * (seed + 1))
+    lines = [line for line in stream.getvalue().splitlines() if line.startswith("cache ")]
+    cuts = [cut.name for cut in job.cache_plan.cuts]
+    assert lines == [f"cache     an activation is out of float16's range: float32 for the cut after {cut}"
+                     for cut in cuts] and len(cuts) == 3
+    rows = job.shared.cache._open.values()
+    assert {each.dtype for each in rows} == {tf.float32}
+    assert bench._rows.memory_bytes == sum(each.memory_bytes for each in rows)
+    bench.clear()
+
+
+def shifted_splits(config):
+    splits = small_splits()
+    for part in (splits.train, splits.validation):
+        part.images += config.data.seed
+    return splits
+
+
+def test_a_search_over_data_settings_keeps_no_more_on_disk_than_it_may(tmp_path):
+    task, size = replace(TASK, sources=shifted_splits), 0
+    for limit, seeds in ((20e9, [0]), (None, range(1, 8))):
+        settings = {"cache__mode": "auto", "cache__max_gb": (limit or 2.5 * size) / 1e9}
+        bench = bench_of(task, **settings)
+        for seed in seeds:
+            begin(bench, tmp_path, data__seed=seed, **settings)
+        before_it_ends = sum(folder.bytes for folder in list_folders())
+        bench.close()
+        size = size or sum(folder.bytes for folder in list_folders())
+    assert 0 < before_it_ends < 4 * size and sum(folder.bytes for folder in list_folders()) <= 2.5 * size

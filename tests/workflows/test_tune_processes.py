@@ -17,18 +17,28 @@ DEADLINE_SECONDS = 400
 GRID = {"optimizer.learning_rate": [0.003, 0.03], "freeze.unfreeze": [0, 5]}
 
 
+STARTED: list[subprocess.Popen] = []
+
+
+@pytest.fixture(autouse=True)
+def none_outlives_its_test():
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.wait()
+
+
 def start(folder: Path, *arguments: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "tfpt", "tune", "--config", recipe_of(folder, GRID), *arguments]
     environment = {**os.environ, "TFPT_CACHE": str(folder / "cache")}
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True)
+    STARTED.append(subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE, text=True))
+    return STARTED[-1]
 
 
 def finish(process: subprocess.Popen, exit_code: int = 0) -> str:
-    try:
-        out, errors = process.communicate(timeout=DEADLINE_SECONDS)
-    finally:
-        process.kill()
+    out, errors = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode == exit_code, errors
     return out + errors
 
@@ -101,9 +111,8 @@ def free_port() -> int:
 def test_a_chief_and_two_workers_of_which_one_is_killed(tmp_path):
     search, address = tmp_path / "search", f"127.0.0.1:{free_port()}"
     options = ["--search", "random", "--trials", "4", "--run-dir", "search"]
+    lost = start(tmp_path, *options, "--worker", address)  # a worker may be there before the chief
     chief = start(tmp_path, *options, "--chief", address)
-    wait_until(lambda: (search / "tuning.json").exists(), [chief], "the chief's folder")
-    lost = start(tmp_path, *options, "--worker", address)
     wait_until(lambda: under_way(search), [chief, lost], "a trial under way")
     os.kill(lost.pid, signal.SIGKILL)
     lost.communicate()

@@ -84,7 +84,6 @@ def command(task: str, recipe: str | None, assignments: tuple[str, ...], search:
                    "--objective": objective})
     _check_task(task)
     _check_addresses(chief, worker)
-    _check_trials(search, trials)
     settings = settings_of(flags)
     # A slip in the config is told at once, not after the seconds that TensorFlow's import takes.
     load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments, with_search=True)
@@ -122,13 +121,6 @@ def _check_task(task: str) -> None:
     if task not in TASKS:
         raise UsageError(f"Expected a task that tfpt knows, but found {task!r}. The tasks are: {', '.join(TASKS)}. "
                          f"Data are named with --data, as in `tfpt tune --data photos/`.")
-
-
-def _check_trials(search: str | None, trials: int | None) -> None:
-    if search == "hyperband" and trials is not None:
-        raise UsageError("--trials and --search hyperband don't go together: hyperband decides by its brackets how "
-                         "many trials it trains, and for how many epochs each. Leave out --trials, or choose another "
-                         "search.")
 
 
 def _check_addresses(chief: str | None, worker: str | None) -> None:

@@ -42,7 +42,8 @@ def _small(segments: Sequence[MappedSegment], used: bool) -> list[tuple[Path, li
             files.setdefault(segment.file, []).append(segment)
     small = [(file, pieces) for file, pieces in files.items()
              if any(piece.used for piece in pieces) == used and all(piece.usable for piece in pieces)
-             and sum(piece.rows.nbytes for piece in pieces) < _SMALL_BYTES]
+             and sum(piece.rows.nbytes for piece in pieces) < _SMALL_BYTES
+             and file.exists()]  # another process may have merged it away
     return small[:_AT_ONCE] if len(small) > _MOST_SMALL else []
 
 

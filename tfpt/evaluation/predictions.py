@@ -19,8 +19,13 @@ def probability_batches(model: keras.Model, batches: tf.data.Dataset) -> Iterato
     def infer(values: tf.Tensor) -> tf.Tensor:
         return tf.cast(model(tf.cast(values, tf.float32), training=False), tf.float32)
 
+    size = 0
     for batch in batches:
-        yield infer(batch[name]).numpy()
+        values, count = batch[name], len(batch[name])
+        size = max(size, count)
+        # A last, smaller batch would need kernels of its own, which take longer to make than its rows to compute.
+        filled = tf.concat([values, tf.repeat(values[-1:], size - count, axis=0)], axis=0) if count < size else values
+        yield infer(filled).numpy()[:count]
 
 
 def predict_probabilities(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:

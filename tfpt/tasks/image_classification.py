@@ -22,7 +22,7 @@ from tfpt.training.optimizers import make_optimizer
 from tfpt.training.steps import classifier_eval_step, classifier_train_step
 
 Config = ImageClassificationConfig
-EVAL_BATCH_SIZE = 64
+EVAL_BATCH_SIZE = 32  # of 64 large images the activations are hundreds of megabytes, and new memory takes time
 MOST_HEAD_EPOCHS = 3
 
 
@@ -48,6 +48,8 @@ def resolve(config: Config) -> Config:
         freeze = replace(freeze, head_epochs=min(round(0.3 * config.train.epochs), MOST_HEAD_EPOCHS))
     if os.path.exists(data.path):  # a run is found and resumed from any folder
         data = replace(data, path=os.path.abspath(data.path))
+    if model.weights is not None and os.path.isfile(model.weights):
+        model = replace(model, weights=os.path.abspath(model.weights))
     return replace(config, model=model, data=data, freeze=freeze)
 
 
@@ -83,7 +85,9 @@ def describe(config: Config, model: Any, metadata: Mapping[str, Any]) -> str:
     """Such as ``MobileNetV2 1.0 at 224 · imagenet weights · head 1280 → 128 → 7``."""
     features = backbone.backbone_layers(model)[-1].output.shape[-1]
     head = " → ".join(str(width) for width in (features, *config.model.head.units, len(metadata["class_names"])))
-    weights = "no pretrained weights" if config.model.weights == "none" else f"{config.model.weights} weights"
+    source = str(config.model.weights)
+    source = os.path.relpath(source) if os.path.isabs(source) else source
+    weights = "no pretrained weights" if source == "none" else f"{source} weights"
     alpha = f" {config.model.alpha}" if config.model.alpha is not None else ""
     return f"{config.model.backbone}{alpha} at {metadata['image_size']} px · {weights} · head {head}"
 
@@ -133,6 +137,12 @@ REUSABLE = ReusableInputs(
     eval_visits=lambda config, source: image_pipeline.plain_visits(source), inputs=visit_inputs, targets=visit_targets,
     keys=lambda config, source, visits: image_pipeline.visit_keys(source, visits, config.augment, data_seed(config)),
     update_size=update_size, eval_size=lambda config: EVAL_BATCH_SIZE)
+
+
+def default_search(config: Config) -> dict[str, Any]:
+    """How deep to unfreeze is a question only of weights that have learnt something."""
+    rates = {"optimizer.learning_rate": {"min": 1e-4, "max": 1e-2, "sampling": "log"}}
+    return rates if config.model.weights == "none" else {**rates, "freeze.unfreeze": [0, 5, 10, 20, 40]}
 
 
 def weights_of_classes(config: Config, metadata: Mapping[str, Any]) -> np.ndarray | None:
@@ -187,7 +197,6 @@ TASK = Task(
     eval_batches=eval_batches, reusable=REUSABLE, totals=("examples", "loss", "correct"), train_step=train_step,
     eval_step=eval_step, metrics=metrics, rank=rank, objectives={"accuracy": "max", "loss": "min"},
     adjustments={"model.head.dropout": Adjustment(kind=bool, apply=adjust_dropout)},
-    default_search={"optimizer.learning_rate": {"min": 1e-4, "max": 1e-2, "sampling": "log"},
-                    "freeze.unfreeze": [0, 5, 10, 20, 40]},
+    default_search=default_search,
     headline=("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class"), report=report, predict=predict,
     hand_on=hand_on)

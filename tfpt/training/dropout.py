@@ -15,8 +15,9 @@ def is_adjustable(operation: Any) -> bool:
 def dropout(layer: keras.layers.Dropout, inputs: tf.Tensor) -> tf.Tensor:
     """What the layer does in training: a share ``rate`` of ``inputs`` becomes 0, the rest is divided by ``1 - rate``.
 
-    The same numbers are dropped as by Keras. The rate is a tensor even where it is constant, so that a training on its
-    own has the bits of the same one among others whose rate changes.
+    In float32 the same numbers are dropped as by Keras; in half precision others, for there TensorFlow draws in the
+    dtype of ``inputs``, and this function in float32 always. The rate is a tensor even where it is constant, so that a
+    training on its own has the bits of the same one among others whose rate changes.
     """
     rate = tf.convert_to_tensor(layer.rate, tf.float32)
     drawn = keras.random.uniform(tf.shape(inputs), dtype="float32", seed=layer.seed_generator)

@@ -50,7 +50,7 @@ class HParamsLog:
         values = {name: self._cell(name, value) for name, value in result.values.items()}
         with _fresh_writer(self.trial_folder(result.number)):
             # Trials of one id, of several searches in one dashboard, would be taken for one trial's repetitions.
-            hp.hparams(values, trial_id=f"{self._folder.name} trial {result.number}",
+            hp.hparams(values, trial_id=f"trial {result.number} of {self._folder.name}",
                        start_time_secs=now - result.wall_seconds)
             for name, value in result.metrics.items():
                 if name in self._metrics and math.isfinite(value):
@@ -83,7 +83,7 @@ def _domain(values: Sequence[Any]) -> Any:
 def _fresh_writer(folder: Path) -> Iterator[None]:
     """The default writer, to a new file in place of our last one: TensorBoard believes the first that it reads."""
     for earlier in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
-        earlier.unlink()
+        earlier.unlink(missing_ok=True)  # another process may be writing the same
     writer = tf.summary.create_file_writer(str(folder), filename_suffix=SUFFIX)
     try:
         with writer.as_default():

@@ -1,7 +1,9 @@
 """KerasTuner's tuner over tfpt's own training loop: it asks the oracle for values, and tells it the score."""
 
 import contextlib
+import functools
 import io
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +12,11 @@ from typing import Any
 
 import keras_tuner
 from keras_tuner.engine import base_tuner
+from keras_tuner.src.engine import base_tuner as base_tuner_module
 
 from tfpt.atomic_files import make_folder
 from tfpt.config.search_space import Dimension
-from tfpt.errors import Interrupted
+from tfpt.errors import Interrupted, RunError, UsageError
 from tfpt.tuning.hyperparameters import settings_of
 from tfpt.tuning.trial_result import TrialResult
 
@@ -35,7 +38,8 @@ class Request:
 class TrialTuner(base_tuner.BaseTuner):
     """Runs trials by ``run_request`` and hands their results to ``told``, once the oracle has them on disk.
 
-    ``waits(True)`` is called before it asks for a trial, ``waits(False)`` when it has one.
+    ``waits(True)`` is called before it asks for a trial, ``waits(False)`` when it has one. What ``run_request`` raises
+    fails the trial, but Interrupted and UsageError stop the search and leave it open.
     """
 
     def __init__(self, oracle: keras_tuner.Oracle, space: Sequence[Dimension], folder: Path,
@@ -46,21 +50,36 @@ class TrialTuner(base_tuner.BaseTuner):
         make_folder(folder)
         with contextlib.redirect_stdout(io.StringIO()):  # it says that it reloads
             super().__init__(oracle, directory=str(folder.parent), project_name=folder.name)
+        base_tuner_module.config_module.DEBUG = False  # it would print the traceback of every failed trial
+        if self._is_worker():
+            self.oracle: Any = _Chief(self.oracle)
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """KerasTuner's loop, until the oracle has no more trials.
+
+        Raises:
+            keras_tuner.errors.FatalError: something stopped it, the cause; a trial that was under way is left open.
+            RunError: what the oracle knows can't be written.
+        """
+        super().search(*fit_args, **fit_kwargs)
+        if not self._is_worker() and self.oracle.failure is not None:
+            raise self.oracle.failure
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
         """Train; KerasTuner notes the exception of a failed trial and goes on."""
+        self._result = None
         try:
-            self._result = self._run_request(request_of(trial, self._space))
-        except Interrupted as stop:  # KerasTuner would take it for the trial's failure
+            result = self._result = self._run_request(request_of(trial, self._space))
+        except (Interrupted, UsageError) as stop:  # KerasTuner would take it for the trial's failure
             raise keras_tuner.errors.FatalError(str(stop)) from stop
-        if self._result.status != "completed" or self._result.score is None:
-            raise keras_tuner.errors.FailedTrialError(self._result.why or "failed")
-        return {self.oracle.objective.name: self._result.score}
+        if result.status != "completed" or result.score is None:
+            raise keras_tuner.errors.FailedTrialError(result.why or "failed")
+        return {self.oracle.objective.name: result.score}
 
     def on_trial_end(self, trial: Any) -> None:
         super().on_trial_end(trial)
-        assert self._result is not None
-        self._told(self._result)
+        problem = (trial.message or "").strip().rpartition("\n")[2]  # after the traceback
+        self._told(self._result or _reported_result(trial, self._space, self.oracle.objective.name, problem))
 
     def pre_create_trial(self) -> None:
         self._waits(True)
@@ -84,6 +103,33 @@ class TrialTuner(base_tuner.BaseTuner):
         return str(self.oracle._get_oracle_fname())
 
 
+class _Chief:
+    """KerasTuner's client of the chief's oracle. Without an answer, which KerasTuner would take for the failure of the
+    trial, the worker ends.
+    """
+
+    def __init__(self, client: Any):
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        return functools.partial(_ask_chief, found) if callable(found) else found
+
+
+def _ask_chief(method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    import grpc  # only workers need it
+
+    try:
+        return method(*args, **options)
+    except grpc.RpcError as error:
+        address = f"{os.environ['KERASTUNER_ORACLE_IP']}:{os.environ['KERASTUNER_ORACLE_PORT']}"
+        lost = RunError(f"The chief at {address} can't be reached any more: it has ended or was stopped. The result of "
+                        "a trial that this worker has finished is kept in its folder of the search. Start the chief "
+                        "again with --resume, then this worker.")
+        lost.__cause__ = error
+        raise keras_tuner.errors.FatalError(str(lost)) from lost
+
+
 def request_of(trial: Any, space: Sequence[Dimension]) -> Request:
     """What KerasTuner's ``trial`` asks for."""
     values = trial.hyperparameters.values
@@ -95,18 +141,20 @@ def request_of(trial: Any, space: Sequence[Dimension]) -> Request:
 
 def reported_results(oracle: keras_tuner.Oracle, space: Sequence[Dimension]) -> list[TrialResult]:
     """What workers told the chief of the trials that are over. Of a failure they can't tell the reason."""
-    results = []
-    for trial_id in oracle.end_order:
-        trial = oracle.trials[trial_id]
-        completed = trial.status == "COMPLETED"
-        results.append(TrialResult(
-            number=trial_number(trial_id), values=settings_of(space, trial.hyperparameters.values),
-            status="completed" if completed else "failed", score=trial.score, epoch=None, epochs=0,
-            metrics={oracle.objective.name: trial.score} if completed else {},
-            why=None if completed else "the worker has the reason", wall_seconds=0.0, run=""))
-    return results
+    return [_reported_result(oracle.trials[trial_id], space, oracle.objective.name, "the worker has the reason")
+            for trial_id in oracle.end_order]
+
+
+def _reported_result(trial: Any, space: Sequence[Dimension], objective: str, problem: str) -> TrialResult:
+    """What KerasTuner knows of a trial that is over; ``problem`` is why, if it failed."""
+    completed = trial.status == "COMPLETED"
+    return TrialResult(
+        number=trial_number(trial.trial_id), values=settings_of(space, trial.hyperparameters.values),
+        status="completed" if completed else "failed", score=trial.score, epoch=None, epochs=0,
+        metrics={objective: trial.score} if completed else {}, why=None if completed else problem, wall_seconds=0.0,
+        run="")
 
 
 def trial_number(trial_id: str) -> int:
-    """KerasTuner counts from 0, in text."""
-    return int(trial_id) + 1
+    """KerasTuner counts from 0, in text; behind an @ is the worker that has the trial."""
+    return int(trial_id.partition("@")[0]) + 1

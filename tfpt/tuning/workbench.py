@@ -23,8 +23,8 @@ from tfpt.training.job import Job, Shared, all_variables, steps_per_epoch
 from tfpt.training.optimizers import set_highest_rate
 from tfpt.training.prefix_cache.cache import PrefixCache
 from tfpt.training.prefix_cache.plan import CachePlan
-from tfpt.training.prefix_cache.rows import CutRows
 from tfpt.training.prefix_cache.shared_plan import plan_shared_cache, training_plan
+from tfpt.training.prefix_cache.shared_rows import SharedRows
 from tfpt.training.prefix_cache.workload import cache_workload
 from tfpt.training.programs import Programs
 from tfpt.training.screen import Screen
@@ -36,8 +36,8 @@ NOT_TRACED = ("optimizer.learning_rate", "freeze.unfreeze", "freeze.head_epochs"
 
 _BEHIND_THE_MODEL = ("optimizer.", "loss.", "freeze.")
 _MODEL_SETTINGS = ("train.seed", "train.precision", "train.batch_size", "train.accumulation_steps")
-_MOST_MODELS = 4
-_MOST_OPTIMIZERS = 3
+_MOST_MODELS = _MOST_OPTIMIZERS = 8
+"""A trial that is trained under several seeds comes to each of its models in turn, as does the next one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class Workbench:
         self._task, self._variants, self._trainings, self._screen = task, variants, trainings, screen
         self._splits: tuple[str, Splits] | None = None
         self._rows_key = ""
-        self._rows: dict[str, CutRows] = {}
+        self._rows = SharedRows()
         self._models: OrderedDict[str, _Model] = OrderedDict()
         self._cuts: dict[str, None] = {}
         self._counts = {"computed_rows": 0, "loaded_rows": 0, "programs": 0, "prefix_seconds": 0.0}
@@ -116,8 +116,7 @@ class Workbench:
         if key not in self._models:
             self._models[key] = self._build(config)
         self._models.move_to_end(key)
-        while len(self._models) > _MOST_MODELS:
-            self._forget(self._models.popitem(last=False)[1])
+        self._forget_models(lambda: len(self._models) > _MOST_MODELS)
         return self._models[key]
 
     def record(self) -> dict[str, Any]:
@@ -129,20 +128,15 @@ class Workbench:
 
     def close(self) -> None:
         """Let everything go, and remove what was used longest ago from disk if there is too much."""
-        in_use = [rows.folder.path.name for rows in self._rows.values() if rows.folder]
+        in_use = self._rows.folder_names
         self.clear()
         with contextlib.suppress(OSError):
             evict(int(self._variants[0].cache.max_gb * 1e9), in_use)
 
     def clear(self) -> None:
         """Let everything but the data go: after a trial that broke off in the middle of something."""
-        while self._models:
-            self._forget(self._models.popitem()[1])
-        for rows in self._rows.values():
-            rows.finish()
-            rows.close()
-        self._rows = {}
-        gc.collect()  # traced functions hold rows, in cycles
+        self._forget_models(lambda: True)
+        self._tell_notices()
 
     def _fill_rows(self, job: Job, shared: _Model) -> None:
         """Once a trial's weights have begun to change, only the rows in front of them could still be computed."""
@@ -150,6 +144,8 @@ class Workbench:
             return
 
         def goes_on() -> None:
+            most_bytes = job.config.cache.budget_mb * 2**20
+            self._forget_models(lambda: len(self._models) > 1 and self._rows.memory_bytes > most_bytes)
             if number := job.stop_signal():
                 raise Interrupted("Stopped while frozen layers were run.", 128 + number)
 
@@ -158,15 +154,23 @@ class Workbench:
             shared.cache.fill(job.config.train.epochs, goes_on)
         seconds = time.monotonic() - began
         self._counts["prefix_seconds"] += seconds
-        if text := shared.cache.finish(seconds):
+        text = shared.cache.finish(seconds)
+        self._tell_notices()
+        if text:
             self._screen.line("prefix", text)
+
+    def _tell_notices(self) -> None:
+        for notice in self._rows.notices:
+            self._screen.line("cache", notice)
+        self._rows.notices.clear()
 
     def _settle_rows(self, config: Any) -> None:
         """Rows are found by the number of an example: other data, or other views of it, need rows of their own."""
         key = _key(config, lambda name: not name.startswith((*_BEHIND_THE_MODEL, "model.", "train.", "cache."))
                    or (name == "train.seed" and not _has_seed(config)))
         if key != self._rows_key:
-            self.clear()
+            if self._rows_key:
+                self.close()  # each of these settings writes as much to disk as a whole search in which they are fixed
             self._rows_key = key
 
     def _build(self, config: Any) -> _Model:
@@ -208,8 +212,16 @@ class Workbench:
     def _program_key(self, config: Any) -> str:
         return _key(config, lambda name: name not in NOT_TRACED and name not in self._task.adjustments)
 
-    def _forget(self, model: _Model) -> None:
-        _add(self._counts, model)
+    def _forget_models(self, too_much: Callable[[], bool]) -> None:
+        """While it is ``too_much``, those used longest ago, and the rows that no other has use for."""
+        before = len(self._models)
+        while self._models and too_much():
+            _, model = self._models.popitem(last=False)
+            _add(self._counts, model)
+            if model.cache:
+                self._rows.leave(model.cache)
+        if len(self._models) < before:
+            gc.collect()  # models and traced functions are in cycles
 
 
 def _add(counts: dict[str, Any], model: _Model) -> None:

@@ -45,7 +45,7 @@ def settle_config(task: Task, earlier: Run | None, recipe: str | None, settings:
         chosen = recipe or (None if names_data else task.demo_recipe)
         return task.resolve(load_config(task.config_class, recipe=chosen, settings=settings, assignments=assignments))
     stored: Any = load_config(task.config_class, recipe=earlier.config_file)
-    wanted = _with_absolute_data(load_config(task.config_class, base=stored, recipe=recipe, settings=settings,
+    wanted = with_absolute_paths(load_config(task.config_class, base=stored, recipe=recipe, settings=settings,
                                              assignments=assignments))
     changes = {name: (old, new) for name, old, new in config_difference(stored, wanted) if new is not None}
     refused = {name: change for name, change in changes.items() if name not in MAY_DIFFER}
@@ -59,11 +59,13 @@ def settle_config(task: Task, earlier: Run | None, recipe: str | None, settings:
     return load_config(task.config_class, base=stored, settings={name: new for name, (_, new) in changes.items()})
 
 
-def _with_absolute_data(config: Any) -> Any:
-    """A data path as the stored config has it."""
-    if not os.path.exists(config.data.path):
-        return config
-    return replace(config, data=replace(config.data, path=os.path.abspath(config.data.path)))
+def with_absolute_paths(config: Any) -> Any:
+    """Data and weights as a stored config has them: a run is resumed from any folder."""
+    if os.path.exists(config.data.path):
+        config = replace(config, data=replace(config.data, path=os.path.abspath(config.data.path)))
+    if config.model.weights is not None and os.path.isfile(config.model.weights):
+        config = replace(config, model=replace(config.model, weights=os.path.abspath(config.model.weights)))
+    return config
 
 
 def continue_loop(run: Run, job: Job) -> Loop:
@@ -74,8 +76,9 @@ def continue_loop(run: Run, job: Job) -> Loop:
         RunError: another machine setting that changes bits, other callbacks, or a foreign checkpoint.
         CheckFailed: no checkpoint is whole.
     """
-    _check_data(run, job)
-    _check_environment(run)
+    manifest = run.manifest()
+    check_same_data(str(run.path), manifest["fingerprints"].get("data", ""), job.splits.fingerprint)
+    check_same_environment(str(run.path), manifest["environment"])
     found = checkpoint.load_newest(run.checkpoints, checkpoint.describe(all_variables(job)))
     if found is None:
         job.screen.line("resume", f"{run.path} had no checkpoint yet: from the beginning")
@@ -96,18 +99,19 @@ def continue_loop(run: Run, job: Job) -> Loop:
     return restore(job, replace(snapshot, state={**state, "stopped_early": False}) if trains_longer else snapshot)
 
 
-def _check_data(run: Run, job: Job) -> None:
-    before, now = run.manifest()["fingerprints"].get("data", ""), job.splits.fingerprint
+def check_same_data(where: str, before: str, now: str) -> None:
+    """DataError if the data's fingerprint is ``now`` another than when the run in ``where`` began."""
     if before != now:
-        raise DataError(f"The data has changed since {run.path} began: its fingerprint was {before[:12]}… and is "
+        raise DataError(f"The data has changed since {where} began: its fingerprint was {before[:12]}… and is "
                         f"{now[:12]}… now. Resuming needs the same images under the same labels; start a new run.")
 
 
-def _check_environment(run: Run) -> None:
-    before, now = run.manifest()["environment"], runtime.environment()
+def check_same_environment(where: str, before: Mapping[str, Any]) -> None:
+    """RunError if anything that changes bits is another than when the run in ``where`` began."""
+    now = runtime.environment()
     changed = [f"{name}: {before.get(name)} then, {value} now" for name, value in now.items()
                if before.get(name) != value]
     if changed:
-        raise RunError(f"{run.path} was trained under other conditions, which change the last bits of every number: "
+        raise RunError(f"{where} was trained under other conditions, which change the last bits of every number: "
                        f"{'; '.join(changed)}. Restore them, or start a new run; docs/reliability.md says what each "
                        "one does.")

@@ -1,11 +1,12 @@
 """What a search is on disk."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfpt.errors import RunError
-from tfpt.run_directory import Run, new_run, refuse_taken
+from tfpt.run_directory import Run
 from tfpt.tuning.record import BEST_CONFIG_FILE, RECORD_FILE, read_record
 
 
@@ -21,7 +22,7 @@ class SearchRun:
 
     @property
     def settings_file(self) -> Path:
-        """All that was asked: with the same file, `tfpt tune --config` asks it again."""
+        """The config of all trials and the space; where it is, there is a search."""
         return self.path / "search.yaml"
 
     @property
@@ -41,25 +42,10 @@ class SearchRun:
         """What ``tuning.json`` holds; RunError if it is missing or damaged."""
         return read_record(self.path)
 
-
-def new_search(name: str, runs_root: str, run_dir: str | None) -> SearchRun:
-    """Make the folder of a new search: ``<runs_root>/tune-<name>-<number>``, or ``run_dir``.
-
-    Raises:
-        RunError: ``run_dir`` holds a search or a run already, or can't be written.
-    """
-    if run_dir is not None:
-        refuse_taken_search(run_dir)
-    return SearchRun(new_run(f"tune-{name}", runs_root, run_dir).path)
-
-
-def refuse_taken_search(run_dir: str) -> None:
-    """RunError if a new search may not be written to ``run_dir``."""
-    search = SearchRun(Path(run_dir))
-    if search.settings_file.exists() or (search.path / RECORD_FILE).exists():
-        raise RunError(f"There is another search in {run_dir}. Choose a new directory with --run-dir, or continue that "
-                       "search with --resume.")
-    refuse_taken(run_dir)
+    def remove_checkpoints(self) -> None:
+        """Nothing goes on from any trial any more."""
+        for folder in self.path.glob("trials/*/checkpoints"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def find_search(run_dir: str | None, runs_root: str, task_name: str) -> SearchRun:
@@ -74,9 +60,9 @@ def find_search(run_dir: str | None, runs_root: str, task_name: str) -> SearchRu
                 return SearchRun(path)
         raise RunError(f"Expected a search to resume in {run_dir}, but there is no search.yaml in it. Name the folder "
                        "that `tfpt tune` wrote, or leave out --resume to start a new search.")
-    found = [file.parent for file in Path(runs_root).glob("*/search.yaml")]
+    found = [file.parent for file in Path(runs_root).glob("*/search.yaml") if (file.parent / RECORD_FILE).exists()]
     for path in sorted(found, key=lambda path: (path / "search.yaml").stat().st_mtime, reverse=True):
-        if (path / RECORD_FILE).exists() and read_record(path).get("task") == task_name:
+        if read_record(path).get("task") == task_name:
             return SearchRun(path)
     raise RunError(f"Expected a search of {task_name} to resume under {runs_root}/, but there is none. Name one with "
                    "--run-dir, or leave out --resume to start a new search.")

@@ -1,7 +1,7 @@
 """What a search leaves and shows as it goes: a line and a file per trial, tuning.json, best.yaml, pictures."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from tfpt.tuning.trial_result import TrialResult, best_result
 from tfpt.tuning.trial_table import TrialTable
 from tfpt.tuning.workbench import Workbench
 from tfpt.workflows.search_folder import SearchRun
-from tfpt.workflows.search_settings import SearchSettings
+from tfpt.workflows.search_settings import SearchSettings, settings_text
 
 RESULT_FILE = "result.json"
 
@@ -45,7 +45,11 @@ def results_of(search: SearchRun) -> list[TrialResult]:
 
 @dataclass
 class SearchLog:
-    """Keeps everything up to date that a person looks at. ``earlier_seconds`` are those of earlier processes."""
+    """Keeps everything up to date that a person looks at.
+
+    ``own`` is False for a worker whose chief keeps tuning.json in another folder; ``earlier_seconds`` are those of
+    earlier processes, ``conditions`` what a resumed search has to find as it was.
+    """
 
     task: Task
     settings: SearchSettings
@@ -53,10 +57,13 @@ class SearchLog:
     bench: Workbench
     screen: Screen
     tensorboard: Path
+    own: bool
+    conditions: Mapping[str, Any]
     earlier_seconds: float
     began: float
 
     def __post_init__(self) -> None:
+        self._reported: Sequence[TrialResult] = ()
         ends = {dimension.name: dimension_values(dimension) for dimension in self.settings.space}
         self.table = TrialTable(self.screen, ends, self.settings.objective)
         self.hparams = HParamsLog(self.tensorboard, ends, list(self.task.objectives))
@@ -65,11 +72,14 @@ class SearchLog:
         """The heading, and the trials that an earlier process has finished."""
         self.hparams.write_search()
         self.write("running", now)
+        if self.own:  # last: from now on there is a search
+            atomic_write_text(self.search.settings_file, settings_text(self.settings))
         self.screen.line("watch", f"tensorboard --logdir {self.tensorboard}")
         if chief is not None:
             self.screen.line("workers", f"tfpt tune {self.task.name} --worker {chief} --run-dir {self.search.path}")
         self.table.header()
-        for result in results_of(self.search):
+        for result in self.results():
+            self.hparams.write_trial(result)
             self.table.row(result, self._is_best(result))
 
     def told(self, result: TrialResult, now: float) -> None:
@@ -78,15 +88,20 @@ class SearchLog:
         self.write("running", now)
         self.table.row(result, self._is_best(result))
 
-    def write(self, status: str, now: float, reported: Sequence[TrialResult] = (),
-              best_run: str | None = None) -> dict[str, Any]:
-        """Bring tuning.json, best.yaml and the pictures up to date.
+    def results(self) -> list[TrialResult]:
+        """Of all finished trials: those in the folder, and those that workers elsewhere have reported."""
+        known = {result.number: result for result in [*self._reported, *results_of(self.search)]}
+        return [known[number] for number in sorted(known)]
 
-        ``reported`` are results by word of workers, whose folders may not be here.
-        """
-        settings = self.settings
-        known = {result.number: result for result in [*reported, *results_of(self.search)]}
-        found = [known[number] for number in sorted(known)]
+    def report(self, reported: Sequence[TrialResult]) -> None:
+        """Take results by word of workers, whose folders may not be here."""
+        self._reported = reported
+
+    def write(self, status: str, now: float, best_run: str | None = None) -> None:
+        """Bring tuning.json, best.yaml and the pictures up to date."""
+        if not self.own and not self.search.settings_file.exists():
+            return
+        settings, found = self.settings, self.results()
         record = search_record(
             tune=str(self.search.path), task=self.task.name, status=status, search=settings.engine,
             objective=settings.objective, direction=settings.direction, space=space_record(settings.space),
@@ -99,7 +114,7 @@ class SearchLog:
             atomic_write_text(self.search.best_config_file, text + to_yaml(config))
         if status != "running" and found:
             self._draw(found)
-        return write_record(self.search.path, {**record, "asked": settings.asked()})
+        write_record(self.search.path, {**record, "asked": settings.asked(), **self.conditions})
 
     def _draw(self, results: Sequence[TrialResult]) -> None:
         settings, folder = self.settings, self.search.path
@@ -109,7 +124,7 @@ class SearchLog:
         draw_best_so_far(results, settings.direction, settings.objective, folder / "best_so_far.png")
 
     def _is_best(self, result: TrialResult) -> bool:
-        best = best_result(results_of(self.search), self.settings.direction)
+        best = best_result(self.results(), self.settings.direction)
         return best is not None and best.number == result.number
 
 

@@ -1,38 +1,43 @@
 """What a search is to do: the config of all trials, the space, the engine; settled and checked before it begins."""
 
-import itertools
-import math
-import random
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tfpt.config.loading import SEARCH, load_config, recipe_search, with_values
 from tfpt.config.search_space import Dimension, read_space, space_record
-from tfpt.config.writing import config_difference, to_dict
+from tfpt.config.writing import config_difference, leaf_settings, to_dict
 from tfpt.config.yaml_text import write_yaml
-from tfpt.errors import ConfigError, RunError
+from tfpt.errors import ConfigError, RunError, UsageError
 from tfpt.task import Task
-from tfpt.training.freezing import Phase
-from tfpt.tuning.oracles import hyperband_rungs
+from tfpt.tuning.oracles import ENGINES
+from tfpt.workflows.resume import with_absolute_paths
 from tfpt.workflows.search_folder import SearchRun
+from tfpt.workflows.search_schedules import with_short_head_phase
 
 ENGINE = "random"
-TRIALS = 20
-HYPERBAND_FACTOR = 3
-_SCHEDULE_FIELDS = ("freeze.unfreeze", "freeze.head_epochs", "freeze.phases", "freeze.batch_norm", "train.epochs")
-_MOST_SCHEDULES = 200
-_MAY_DIFFER = ("trials",)
+TRIALS = {"random": 20, "bayesian": 20}
+_ELSEWHERE = ("data.path", "model.weights")  # may have another name on another machine
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The part of a search that is not config; what is None was not said."""
+    """What a user says of a search; what is None or empty was not said."""
 
+    recipe: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    assignments: Sequence[str] = ()
     engine: str | None = None
     trials: int | None = None
     executions_per_trial: int | None = None
     objective: str | None = None
+
+    def fixed(self) -> set[str]:
+        """The fields that flags and assignments set, which are not searched then."""
+        return {name for name, value in self.settings.items() if value is not None} | {
+            text.partition("=")[0].strip() for text in self.assignments}
 
 
 @dataclass(frozen=True)
@@ -58,68 +63,78 @@ class SearchSettings:
         return {"engine": self.engine, "trials": self.trials, "executions_per_trial": self.executions_per_trial,
                 "objective": self.objective}
 
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits: the same for the chief and the workers of a search, wherever their data is."""
+        base = {name: value for name, value in leaf_settings(self.base).items() if name not in _ELSEWHERE}
+        text = json.dumps([self.task, base, space_record(self.space), {**self.asked(), "trials": None}], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-def settle_search(task: Task, recipe: str | None, settings: Mapping[str, Any], assignments: Sequence[str],
-                  asked: Asked) -> SearchSettings:
+
+def settle_search(task: Task, asked: Asked) -> SearchSettings:
     """The settings of a new search.
 
     Raises:
         ConfigError: a setting, the space or what is asked won't do.
+        UsageError: an engine or a number that there can't be.
     """
-    names_data = settings.get("data.path") is not None or any(text.startswith("data.path=") for text in assignments)
-    chosen = recipe or (None if names_data else task.demo_recipe)
-    base: Any = load_config(task.config_class, recipe=chosen, settings=settings, assignments=assignments,
-                            with_search=True)
-    engine = asked.engine or ENGINE
-    objective = asked.objective or next(iter(task.objectives))
+    engine, objective = asked.engine or ENGINE, asked.objective or next(iter(task.objectives))
+    _check_asked(asked, engine)
     if objective not in task.objectives:
         raise ConfigError(f"--objective takes a validation metric of {task.name}, one of {', '.join(task.objectives)}; "
                           f"found {objective!r}.")
-    base = _with_own_seed(_with_best_metric(base, objective))
-    written = recipe_search(chosen)
-    space = read_space(base, task.default_search if written is None else written,
-                       "the task's own search" if written is None else str(chosen))
-    if engine == "hyperband":
-        base = _with_short_head_phase(base)
-    trials = asked.trials if asked.trials is not None else {"random": TRIALS, "bayesian": TRIALS}.get(engine)
-    base = replace(base, data=task.resolve(base).data)
-    found = SearchSettings(task.name, base, space, engine, trials, asked.executions_per_trial or 1, objective,
-                           task.objectives[objective])
-    for dimension in space:  # each value by itself: what no trial could train with is told before the first one
-        for value in dimension.values or (dimension.low, dimension.high):
-            found.trial_config(task, {dimension.name: value})
+    names_data = "data.path" in asked.fixed()
+    recipe = asked.recipe or (None if names_data else task.demo_recipe)
+    base: Any = load_config(task.config_class, recipe=recipe, settings=asked.settings, assignments=asked.assignments,
+                            with_search=True)
+    written = recipe_search(recipe)
+    space = read_space(base, task.default_search(task.resolve(base)) if written is None else written,
+                       "the task's own search" if written is None else str(recipe))
+    searched = tuple(dimension for dimension in space if dimension.name not in asked.fixed())
+    if not searched:
+        raise ConfigError(f"Nothing is left to search: {', '.join(sorted(asked.fixed()))} are set. Leave one of the "
+                          "flags out, or give a recipe with a search section.")
+    trials = asked.trials if asked.trials is not None else TRIALS.get(engine)
+    found = SearchSettings(task.name, _settled_base(base, engine, objective), searched, engine, trials,
+                           asked.executions_per_trial or 1, objective, task.objectives[objective])
+    _check_values(task, found)
     return found
 
 
-def resumed_search(task: Task, search: SearchRun, recipe: str | None, settings: Mapping[str, Any],
-                   assignments: Sequence[str], asked: Asked) -> SearchSettings:
+def resumed_search(task: Task, search: SearchRun, asked: Asked) -> SearchSettings:
     """The settings of a search that goes on: its own, but for more trials.
 
     Raises:
-        ConfigError: what is given now differs from them.
+        UsageError: what is asked now differs from them.
         RunError: they can't be read.
     """
     stored = read_settings(task, search)
-    wanted: Any = load_config(task.config_class, base=stored.base, recipe=recipe, settings=settings,
-                              assignments=assignments, with_search=True)
-    if settings.get("data.path") is not None:
-        wanted = replace(wanted, data=task.resolve(wanted).data)
-    now = {name: value for name, value in (("engine", asked.engine), ("trials", asked.trials), (
-        "executions_per_trial", asked.executions_per_trial), ("objective", asked.objective)) if value is not None}
-    differences = [f"{name}: {old} in the search, {new} now" for name, old, new in
-                   [*config_difference(stored.base, wanted),
-                    *((name, stored.asked()[name], value) for name, value in now.items() if name not in _MAY_DIFFER)]
-                   if old != new]
-    written = recipe_search(recipe)
-    if written is not None and read_space(stored.base, written, str(recipe)) != stored.space:
-        differences.append("search: another space")
+    differences = search_difference(task, stored, asked)
     if differences:
         raise ConfigError(f"{search.path} can't be resumed as another search: {'; '.join(differences)}. Leave these "
                           "out, or start a new search. (--trials may be raised.)")
-    if asked.trials is not None and stored.trials is not None and asked.trials < stored.trials:
-        raise ConfigError(f"{search.path} was to try {stored.trials} trials; on resume --trials may be raised, not "
-                          f"lowered to {asked.trials}.")
-    return replace(stored, trials=asked.trials if asked.trials is not None else stored.trials)
+    if asked.trials is None:
+        return stored
+    _check_asked(asked, stored.engine)
+    if stored.trials is None or asked.trials < stored.trials:
+        raise ConfigError(f"{search.path} was to try {stored.trials or 'every combination'}: on resume --trials may "
+                          f"be raised, not lowered to {asked.trials}.")
+    return replace(stored, trials=asked.trials)
+
+
+def search_difference(task: Task, stored: SearchSettings, asked: Asked) -> list[str]:
+    """How what is asked now differs from a search, ``name: 1 in the search, 2 now`` each; more trials are none."""
+    wanted: Any = load_config(task.config_class, base=stored.base, recipe=asked.recipe, settings=asked.settings,
+                              assignments=asked.assignments, with_search=True)
+    pairs = config_difference(stored.base, _settled_base(wanted, stored.engine, stored.objective))
+    for name in ("engine", "executions_per_trial", "objective"):
+        value = getattr(asked, name)
+        pairs += [(name, stored.asked()[name], value)] if value is not None else []
+    written = recipe_search(asked.recipe)
+    if written is not None:
+        before, now = space_record(stored.space), space_record(read_space(stored.base, written, str(asked.recipe)))
+        pairs += [(f"{SEARCH} {name}", before.get(name), now.get(name)) for name in {**before, **now}
+                  if name not in asked.fixed()]
+    return [f"{name}: {old} in the search, {new} now" for name, old, new in pairs if old != new]
 
 
 def settings_text(settings: SearchSettings) -> str:
@@ -143,52 +158,33 @@ def read_settings(task: Task, search: SearchRun) -> SearchSettings:
                        "tuning.json was changed or damaged. Start a new search.") from problem
 
 
-def schedule_variants(task: Task, settings: SearchSettings) -> list[Any]:
-    """Resolved configs with every freeze schedule that a trial may have, or with a sample of many."""
-    varied = [dimension for dimension in settings.space if dimension.name in _SCHEDULE_FIELDS]
-    each = [[(dimension.name, value) for value in _values(dimension)] for dimension in varied]
-    if math.prod(map(len, each)) <= _MOST_SCHEDULES:
-        chosen = [dict(values) for values in itertools.product(*each)]
-    else:
-        draw = random.Random(0)
-        chosen = [{name: value for name, value in map(draw.choice, each)} for _ in range(_MOST_SCHEDULES)]
-    return [settings.trial_config(task, values) for values in chosen]
+def _check_asked(asked: Asked, engine: str) -> None:
+    if engine not in ENGINES:
+        raise UsageError(f"--search takes one of {', '.join(ENGINES)}; found {engine!r}.")
+    for name, value in (("--trials", asked.trials), ("--executions-per-trial", asked.executions_per_trial)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} takes a whole number from 1 up, but found {value}.")
+    if engine == "hyperband" and asked.trials is not None:
+        raise UsageError("--trials and --search hyperband don't go together: hyperband decides by its brackets how "
+                         "many trials it trains, and for how many epochs each. Leave out --trials, or choose another "
+                         "search.")
 
 
-def check_schedules(settings: SearchSettings, schedules: Sequence[Sequence[Phase]]) -> None:
-    """ConfigError if Hyperband would compare trials before the last phase of their schedules has begun."""
-    if settings.engine != "hyperband":
-        return
-    epochs = settings.base.train.epochs
-    rungs = hyperband_rungs(epochs, HYPERBAND_FACTOR)
-    latest = max(phases[-1].from_epoch for phases in schedules)
-    if latest > rungs[0]:
-        raise ConfigError(
-            f"Hyperband compares trials after {', '.join(map(str, rungs))} epochs, but the last freeze phase begins in "
-            f"epoch {latest}: the first comparison would be between trials that have all done the same. Lower "
-            f"freeze.head_epochs to {rungs[0] - 1}, or raise train.epochs.")
+def _check_values(task: Task, settings: SearchSettings) -> None:
+    """Each value by itself: what no trial could train with is told before the first one."""
+    if settings.engine == "hyperband" and any(dimension.name == "train.epochs" for dimension in settings.space):
+        raise ConfigError("Hyperband decides how many epochs a trial trains, so train.epochs can't be searched with "
+                          "it. Take it out of the search section, or choose another --search.")
+    for dimension in settings.space:
+        for value in dimension.values or (dimension.low, dimension.high):
+            settings.trial_config(task, {dimension.name: value})
 
 
-def _with_short_head_phase(base: Any) -> Any:
-    """Where nobody has said how long the head trains alone, it is done before Hyperband's first comparison."""
-    first_rung = hyperband_rungs(base.train.epochs, HYPERBAND_FACTOR)[0]
-    if base.freeze.head_epochs is not None or base.freeze.phases is not None:
-        return base
-    return replace(base, freeze=replace(base.freeze, head_epochs=min(1, first_rung - 1)))
-
-
-def _with_best_metric(base: Any, objective: str) -> Any:
-    """What a trial keeps as its best is what the search goes by."""
-    return replace(base, train=replace(base.train, best_metric=objective))
-
-
-def _with_own_seed(base: Any) -> Any:
-    """The data's seed stays the same when a further execution has another one."""
-    return base if base.data.seed is not None else replace(base, data=replace(base.data, seed=base.train.seed))
-
-
-def _values(dimension: Dimension) -> Sequence[Any]:
-    if dimension.values:
-        return dimension.values
-    assert isinstance(dimension.low, int) and isinstance(dimension.high, int)
-    return range(dimension.low, dimension.high + 1)
+def _settled_base(base: Any, engine: str, objective: str) -> Any:
+    """A trial keeps as its best what the search goes by; the data's seed stays when an execution has another one; a
+    search is found and resumed from any folder.
+    """
+    base = replace(base, train=replace(base.train, best_metric=objective))
+    if base.data.seed is None:
+        base = replace(base, data=replace(base.data, seed=base.train.seed))
+    return with_absolute_paths(with_short_head_phase(base) if engine == "hyperband" else base)

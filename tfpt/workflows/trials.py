@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from tfpt.atomic_files import make_folder
-from tfpt.errors import Interrupted, RunError, TfptError
-from tfpt.run_directory import Run, lock_run
+from tfpt.errors import CheckFailed, ConfigError, Interrupted, RunError, TfptError, UsageError
+from tfpt.run_directory import Run, is_locked, lock_run
 from tfpt.task import Task
 from tfpt.training import checkpoint
-from tfpt.training.job import Job, all_variables
+from tfpt.training.job import Job, LoopState, all_variables
 from tfpt.training.loop import Loop, restore
 from tfpt.training.screen import Screen
 from tfpt.tuning.trial_result import TrialResult
@@ -26,6 +28,7 @@ from tfpt.workflows.search_log import read_result, write_result
 from tfpt.workflows.search_settings import SearchSettings
 
 CRASH_FILE = "crash.txt"
+_LOCK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,25 +47,41 @@ class Trials:
 
         Raises:
             Interrupted: a signal came; the trial's state is saved, and it goes on when it is asked for again.
+            UsageError: a full disk, a folder that can't be written: not the trial's fault, so that it stays open.
         """
-        finished = read_result(self.search, request.number)
-        if finished is not None:  # the process was killed before it could report it
+        finished = self._finished_elsewhere(request)
+        if finished is not None:
             return finished
-        began = time.monotonic()
-        histories, why = [], None
+        began, states, why, broke_off = time.monotonic(), [], None, False
         try:
             for execution in range(self.settings.executions_per_trial):
-                histories.append(self._train(request, execution))
-        except Interrupted:
-            raise
+                states.append(self._train(request, execution))
         except Exception as problem:
+            if isinstance(problem, (Interrupted, UsageError)) and not isinstance(problem, ConfigError):
+                raise
+            broke_off = _breaks_off(problem)
             why = self._why(request, problem)
-        result = self._result(request, histories, why, time.monotonic() - began)
+        if broke_off:  # now that no traceback holds what the trial had: nothing half done is used again
+            self.bench.clear()
+        result = self._result(request, states, why, time.monotonic() - began)
         write_result(self.search, result)
+        if self.settings.engine != "hyperband":  # whose trials may be gone on with
+            for execution in range(self.settings.executions_per_trial):
+                shutil.rmtree(self.search.trial(request.number, execution).checkpoints, ignore_errors=True)
         return result
 
-    def _train(self, request: Request, execution: int) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl of one execution."""
+    def _finished_elsewhere(self, request: Request) -> TrialResult | None:
+        """The result of a process that was killed before it could report it, or of a worker that outlived its chief
+        and is at work on this trial still.
+        """
+        while is_locked(self.search.trial(request.number)):
+            if number := self.stop_signal():
+                raise Interrupted("Stopped while another process trained the trial.", 128 + number)
+            time.sleep(_LOCK_SECONDS)
+        return read_result(self.search, request.number)
+
+    def _train(self, request: Request, execution: int) -> LoopState:
+        """The state of one execution at its end."""
         run = self.search.trial(request.number, execution)
         make_folder(run.path)
         with lock_run(run):
@@ -76,53 +95,59 @@ class Trials:
                 loop = self._loop(job, run, request, execution)
                 loop.run(request.until_epoch)
                 _finish_record(run, loop)
-        return loop.state.history
+        return loop.state
 
     def _loop(self, job: Job, run: Run, request: Request, execution: int) -> Loop:
         """From the trial's own checkpoint if it was interrupted, or from the one that it goes on from, or new."""
-        earlier = self.search.trial(request.goes_on_from, execution) if request.goes_on_from else None
-        for source in [run, *([earlier] if earlier else [])]:
-            found = checkpoint.load_newest(source.checkpoints, checkpoint.describe(all_variables(job))) \
-                if source.checkpoints.exists() else None
-            if found is not None:
-                return restore(job, found[0])
-        if earlier is not None:
-            raise RunError(f"Trial {request.number} goes on from trial {request.goes_on_from}, but there is no "
+        own = _newest(run, job)
+        if own is not None:
+            return restore(job, own)
+        if request.goes_on_from is None:
+            return Loop(job)
+        earlier = self.search.trial(request.goes_on_from, execution)
+        snapshot = _newest(earlier, job)
+        if snapshot is None:
+            raise RunError(f"Trial {request.number} goes on from trial {request.goes_on_from}, but there is no whole "
                            f"checkpoint in {earlier.checkpoints}. All workers need the same --run-dir, on a disk that "
                            "they share.")
-        return Loop(job)
+        return restore(job, snapshot)
 
     def _why(self, request: Request, problem: Exception) -> str:
-        """The reason in a line. A traceback of what isn't ours goes to a file, and nothing half done is used again."""
+        """The reason in a line; the traceback of what isn't ours goes to a file."""
         if isinstance(problem, TfptError):
             return " ".join(str(problem).split())
-        self.bench.clear()
         file = self.search.trial(request.number).path / CRASH_FILE
         file.write_text("".join(traceback.format_exception(problem)), encoding="utf-8")
         return f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]} ({file.name} has the traceback)"
 
-    def _result(self, request: Request, histories: list[list[dict[str, Any]]], why: str | None,
+    def _result(self, request: Request, states: list[LoopState], why: str | None,
                 wall_seconds: float) -> TrialResult:
         """The mean over executions of each one's best epoch."""
-        bests = [self._best_line(history) for history in histories]
-        complete = why is None and bool(bests)
-        metrics = {name: sum(best[f"validation_{name}"] for best in bests) / len(bests)
+        bests: list[Mapping[str, Any]] = [state.best for state in states if state.best]
+        complete = why is None and len(bests) == self.settings.executions_per_trial
+        metrics = {name: sum(best["validation"][name] for best in bests) / len(bests)
                    for name in self.task.objectives} if complete else {}
-        run = self.search.trial(request.number)
-        if not self._may_go_on():
-            shutil.rmtree(run.checkpoints, ignore_errors=True)
         return TrialResult(
             number=request.number, values=dict(request.values), status="completed" if complete else "failed",
             score=metrics.get(self.settings.objective), epoch=bests[0]["epoch"] if complete else None,
-            epochs=len(histories[0]) if histories else 0, metrics=metrics, why=why, wall_seconds=wall_seconds,
-            run=str(run.path))
+            epochs=len(states[0].history) if states else 0, metrics=metrics, why=why, wall_seconds=wall_seconds,
+            run=str(self.search.trial(request.number).path))
 
-    def _best_line(self, history: list[dict[str, Any]]) -> dict[str, Any]:
-        best = max if self.settings.direction == "max" else min
-        return best(history, key=lambda line: line[f"validation_{self.settings.objective}"])
 
-    def _may_go_on(self) -> bool:
-        return self.settings.engine == "hyperband"
+def _newest(run: Run, job: Job) -> checkpoint.Snapshot | None:
+    """The newest whole checkpoint; without one a trial begins again, unlike a run that somebody resumes."""
+    if not run.checkpoints.exists():
+        return None
+    try:
+        found = checkpoint.load_newest(run.checkpoints, checkpoint.describe(all_variables(job)))
+    except (CheckFailed, RunError):
+        return None
+    return found[0] if found else None
+
+
+def _breaks_off(problem: Exception) -> bool:
+    """Whether what trials share may be half done, or too large."""
+    return not isinstance(problem, TfptError) or isinstance(problem.__cause__, tf.errors.ResourceExhaustedError)
 
 
 def _finish_record(run: Run, loop: Loop) -> None:

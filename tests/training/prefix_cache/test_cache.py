@@ -9,6 +9,7 @@ from tests.training.prefix_cache.small_caches import feed_of, job_of, open_cache
 from tests.training.small_jobs import EXAMPLES, small_splits
 from tfpt import runtime
 from tfpt.data.row_folders import list_folders
+from tfpt.training.prefix_cache.cache import PrefixCache
 
 
 def compute(job, phase=0, epochs=(1,), widened=(), close=True):
@@ -146,6 +147,18 @@ def test_widening_one_cut_leaves_the_rows_that_are_kept_ahead(tmp_path, mode):
     later = feed_of(cache, job, 1)
     batches = taken(later.train_stream(1, 0), later)
     assert len(batches) == 6 and cache.computed_rows == computed and batches[0][0].dtype == np.float16
+    cache.close()
+
+
+@pytest.mark.parametrize("mode", ["memory", "auto"])
+def test_cuts_that_are_held_together_share_the_budget(tmp_path, monkeypatch, mode):
+    monkeypatch.setattr(PrefixCache, "_most_rows", lambda cache: 1020)  # each cut fits into a MiB by itself
+    job = job_of(tmp_path, mode=mode, budget_mb=1)
+    cache, (own, ahead) = open_cache(job), job.cache_plan.phases
+    feed_of(cache, job, 0)
+    in_memory = {number: rows.in_memory for number, rows in cache._open.items()}
+    assert in_memory == ({own: True} if mode == "memory" else {own: True, ahead: False})
+    assert feed_of(cache, job, 1).rows.in_memory == (mode == "memory")
     cache.close()
 
 

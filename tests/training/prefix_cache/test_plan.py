@@ -12,7 +12,8 @@ from tfpt.config.shared import CacheConfig, FreezeConfig, PhaseConfig
 from tfpt.training.freezing import plan_phases
 from tfpt.training.graph_runner import graph_runner
 from tfpt.training.prefix_cache import plan as planning
-from tfpt.training.prefix_cache.plan import CachePlan
+from tfpt.training.prefix_cache.choice import Option, PhaseCosts
+from tfpt.training.prefix_cache.plan import CachePlan, weigh
 
 EXAMPLES = 4096  # 2 views and validation: 12,288 rows of 1,024 bytes of block_1_add, 16 of head_pool, in float32
 WIDE, BOTH = 12_288 * 1024, 12_288 * (1024 + 16)
@@ -94,6 +95,15 @@ def test_narrower_rows_take_fewer_bytes():
 def test_without_a_cut_it_says_why(options, words):
     plan = planned(**options)
     assert plan.cuts == () and set(plan.phases) == {None} and words in plan.why
+
+
+def test_rows_that_many_trainings_share_are_worth_it_where_those_of_one_are_not():
+    """Each phase sees its rows once; to read them takes half as long as to compute them, but all come of one pass."""
+    costs = [PhaseCosts((), 100, 100, 0.0, 0.0)]
+    costs += [PhaseCosts((Option(stop, 5_000_000, 0.01),), 100, 100, 0.01, 0.0) for stop in range(3)]
+    config = CacheConfig(mode="memory", budget_mb=0)
+    assert "hardly any time" in weigh(config, None, [], costs).why
+    assert "cache.budget_mb" in weigh(config, None, [], costs, lasting=True).why
 
 
 def test_a_disk_that_is_full_or_cannot_be_written_has_no_room(own_cache, monkeypatch):

@@ -1,6 +1,8 @@
 """Rows of one cut: found by part, example and view, in memory and on disk."""
 
 import hashlib
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,6 +202,31 @@ def test_other_runs_see_what_was_put_a_few_seconds_ago(tmp_path, monkeypatch):
     np.testing.assert_array_equal(got(others, "train", seen), values(seen, tf.float32))
     for opened in (rows, others):
         opened.close()
+
+
+def test_rows_that_never_come_take_no_memory():
+    """The table is not copied either when rows are put into it, which would write all of it."""
+    def resident_bytes():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    values, capacity = 2**14, 2**13
+    before = resident_bytes()
+    rows = CutRows(values, tf.float32, PARTS, capacity, None, False, "", [].append)
+    for index in range(4):
+        seen = visits((index, 0))
+        rows.put("train", seen, keys("train", seen), tf.ones([1, values]))
+    assert rows.memory_bytes == 2**29 and resident_bytes() - before < 2**27
+    rows.close()
+
+
+def test_closing_gives_the_memory_back_though_a_traced_function_holds_the_rows():
+    rows = rows_in(None, 14)
+    put(rows, "train", visits((3, 0)))
+    step = tf.function(lambda numbers: rows.gather(numbers))
+    np.testing.assert_array_equal(step(tf.constant([0], tf.int64)), values(visits((3, 0)), tf.float32))
+    assert rows.memory_bytes == 14 * VALUES * 4
+    rows.close()
+    assert rows._table.numpy().nbytes == 0
 
 
 def test_rows_in_memory_alone_have_nothing_to_look_for():

@@ -49,6 +49,12 @@ def test_what_an_earlier_phase_has_trained_is_not_shared():
     assert names(plan) == ["block_1_add", "block_1_add"]
 
 
+def test_what_a_depth_shares_before_a_deeper_phase_is_not_what_it_shares_after_it():
+    _, (plan,) = planned({"unfreeze": None, "phases": [{"from_epoch": epoch, "unfreeze": unfreeze}
+                                                       for epoch, unfreeze in ((1, 0), (2, 8), (3, 0))]})
+    assert names(plan) == ["head_pool", "block_0_add", "block_0_add"]
+
+
 def test_a_depth_that_was_not_planned_for_uses_a_cut_of_the_others():
     shared, _ = planned({"unfreeze": 0}, {"unfreeze": 8})
     model = residual_model()

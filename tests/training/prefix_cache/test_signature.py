@@ -65,6 +65,15 @@ def test_it_is_of_the_piece_alone():
     assert graph_signature(model.inputs, [place]) != before
 
 
+def test_digests_of_weights_that_are_kept_between_pieces_change_nothing():
+    model, digests = residual_model(), {}
+    pieces = [[model.get_layer(name).output] for name in ("block_2_add", "block_0_add", "block_1_add")]
+    kept = [graph_signature(model.inputs, piece, digests=digests) for piece in pieces]
+    assert kept == [graph_signature(model.inputs, piece) for piece in pieces] and len(set(kept)) == 3
+    layers = [layer for layer in model.layers if not layer.name.startswith("head_")]
+    assert set(digests) == {id(weight) for layer in layers for weight in layer.weights}
+
+
 def test_the_order_of_outputs_counts():
     model = residual_model()
     one, other = model.get_layer("block_0_relu").output, model.get_layer("stem").output
@@ -77,3 +86,13 @@ def test_a_large_constant_counts_to_its_last_number():
         return keras.Model(inputs, inputs + np.concatenate([np.zeros(2000), [last], np.zeros(1999)]).astype("float32"))
 
     assert signature(shifted(1.0)) == signature(shifted(1.0)) != signature(shifted(2.0))
+
+
+def test_what_only_training_looks_at_changes_nothing():
+    model = small()
+    before = signature(model)
+    for layer in model.layers:
+        layer.trainable = False
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.5
+    assert signature(model) == before

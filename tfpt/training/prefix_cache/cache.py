@@ -1,10 +1,8 @@
 """The prefix cache of a model: opens the rows of each phase's cuts, computes what is missing, feeds the steps."""
 
 import contextlib
-import gc
 import math
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -22,6 +20,7 @@ from tfpt.training.graph_runner import graph_runner
 from tfpt.training.graph_split import Cut
 from tfpt.training.prefix_cache.plan import CachePlan
 from tfpt.training.prefix_cache.rows import CutRows
+from tfpt.training.prefix_cache.shared_rows import SharedRows
 from tfpt.training.prefix_cache.signature import graph_signature
 from tfpt.training.prefix_cache.stream import CachedStream, GroupSize
 from tfpt.training.timed_calls import CALL_SECONDS
@@ -34,15 +33,16 @@ class PrefixCache:
     """Holds the rows of ``plan``'s cuts, from phase to phase.
 
     ``widened`` has the numbers of the cuts whose rows are float32 because one value was out of ``plan.dtype``'s range.
-    ``shared_rows`` are the open rows of caches of the same data, by signature: whoever made the mapping closes them.
+    ``shared_rows`` are the open rows of caches of the same data; with them this one has use for its rows, from training
+    to training, until it is made to leave.
     """
 
     def __init__(self, task: Task, config: Any, splits: Splits, model: keras.Model, plan: CachePlan,
-                 widened: Sequence[int] = (), shared_rows: dict[str, CutRows] | None = None):
+                 widened: Sequence[int] = (), shared_rows: SharedRows | None = None):
         assert task.reusable is not None
         self.plan, self.widened = plan, set(widened)
         self.reusable: ReusableInputs = task.reusable
-        self.notices: list[str] = []
+        self.notices: list[str] = [] if shared_rows is None else shared_rows.notices
         self._model_text = task.describe(config, model, splits.metadata)
         self.config, self.splits, self.model = config, splits, model
         self.computed_rows = self.loaded_rows = 0
@@ -73,20 +73,21 @@ class PrefixCache:
     def fill(self, last_epoch: int, goes_on: Callable[[], None]) -> None:
         """Compute what any epoch up to ``last_epoch`` and validation read, the rows of all cuts in one pass.
 
-        For trainings that share rows: every weight has to be as it is when they begin. ``goes_on`` is called about
-        once a second, and may raise. Inputs are run in an order of this process's own: others that do the same at the
-        same time run other inputs first, and all take what the others have finished.
+        For trainings that share rows: every weight has to be as it is when they begin. ``goes_on`` is called when rows
+        have been opened and about once a second, and may raise. Inputs are run in an order of this process's own:
+        others that do the same at the same time run other inputs first, and all take what the others have finished.
         """
         reusable, config, epochs = self.reusable, self.config, range(1, last_epoch + 1)
         train = [reusable.train_visits(config, self.splits.train, epoch) for epoch in epochs]
-        drawn = np.random.default_rng(os.getpid())
+        drawn = np.random.default_rng()  # a process's number may be another's too, in another container
         parts = [("train", self.splits.train, join_visits(train)),
                  ("validation", self.splits.validation, reusable.eval_visits(config, self.splits.validation))]
         cuts = range(len(self.plan.cuts))
         for number in self._hold(cuts):
             for part, source, visits in parts:
                 while self.has_room(number) and (self._open[number].numbers(part, visits) < 0).any():
-                    order = [number, *(cut for cut in self._hold(cuts) if cut != number)]
+                    goes_on()
+                    order = [number, *(cut for cut in self._open if cut != number)]
                     stream = CachedStream(self, part, source, visits[drawn.permutation(len(visits))], len(visits),
                                           [self._open[cut] for cut in order], self.row_function(order))
                     while stream.fill(CALL_SECONDS):
@@ -94,34 +95,41 @@ class PrefixCache:
                     if stream.out_of_range:
                         self.widen(number)
                         self._hold(cuts)
+                        goes_on_as = "float32 for" if self.has_room(number) else "no room for float32, so without"
+                        self.notices.append(f"an activation is out of {self.plan.dtype}'s range: {goes_on_as} the cut "
+                                            f"after {self.plan.cuts[number].name}")
 
-    def _hold(self, held: Iterable[int]) -> list[int]:
+    def _hold(self, held: Sequence[int]) -> list[int]:
         """Open the rows of the cuts ``held`` that there is room for, let go of others; returns those cuts."""
-        numbers = [cut for cut in held if self.has_room(cut)]
-        dropped = [cut for cut, rows in self._open.items() if cut not in numbers
-                   or rows.signature != self._signature(cut)]
-        for cut in dropped:
-            self._let_go(cut)
-        if dropped:
-            gc.collect()  # the functions of the phase before hold its rows, in cycles
+        fits = self._in_memory(held)
+        numbers = [cut for cut in held if cut in fits or self.plan.kept]
+        digests: dict[int, bytes] = {}
+        signatures = {cut: self._signature(cut, digests) for cut in numbers}
+        for cut, rows in list(self._open.items()):
+            too_large = rows.in_memory and cut not in fits
+            if too_large or rows.signature != signatures.get(cut):
+                self._let_go(cut, for_good=too_large)
         for cut in numbers:
             if cut not in self._open:
-                self._open[cut] = self._open_rows(cut)
+                self._open[cut] = self._open_rows(cut, signatures[cut], cut in fits)
         return numbers
 
     def has_room(self, number: int) -> bool:
         """Whether the rows of the cut fit somewhere: they may not if they had to become float32."""
-        return self._in_memory(number) or self.plan.kept
+        return self.plan.kept or number in self._in_memory([number])
 
     def widen(self, number: int) -> None:
         """From now on the rows of the cut ``number`` are float32; those that there are are computed again."""
         self.widened.add(number)
-        self._let_go(number)
+        self._let_go(number, for_good=True)
 
-    def _let_go(self, number: int) -> None:
+    def _let_go(self, number: int, for_good: bool) -> None:
+        """Rows that are shared stay for the next training, unless it is ``for_good``."""
         rows = self._open.pop(number)
         if self._shared_rows is None:
             rows.close()
+        elif for_good:
+            self._shared_rows.leave(self, rows)
 
     def finish(self, seconds: float = 0.0) -> str:
         """Everything computed so far is whole on disk, if it is kept there at all.
@@ -176,16 +184,15 @@ class PrefixCache:
     def _dtype(self, number: int) -> tf.DType:
         return tf.float32 if number in self.widened else tf.as_dtype(self.plan.dtype)
 
-    def _open_rows(self, number: int) -> CutRows:
-        dtype, views, signature = self._dtype(number), self.reusable.views(self.config), self._signature(number)
-        if self._shared_rows is not None and signature in self._shared_rows:
-            return self._shared_rows[signature]
-        parts = {"train": (len(self.splits.train), views), "validation": (len(self.splits.validation), 1)}
-        rows = CutRows(self._cuts[number].values, dtype, parts, self._most_rows() if self._in_memory(number) else None,
-                       self._folder(number, signature), self.plan.kept, signature, self.notices.append)
-        if self._shared_rows is not None:
-            self._shared_rows[signature] = rows
-        return rows
+    def _open_rows(self, number: int, signature: str, in_memory: bool) -> CutRows:
+        def make() -> CutRows:
+            views = self.reusable.views(self.config)
+            parts = {"train": (len(self.splits.train), views), "validation": (len(self.splits.validation), 1)}
+            return CutRows(self._cuts[number].values, self._dtype(number), parts,
+                           self._most_rows() if in_memory else None, self._folder(number, signature, in_memory),
+                           self.plan.kept, signature, self.notices.append)
+
+        return make() if self._shared_rows is None else self._shared_rows.take(self, (signature, in_memory), make)
 
     def _most_rows(self) -> int:
         """By the epochs of now, not of the plan: a run may be resumed to train longer, and see more views."""
@@ -194,16 +201,28 @@ class PrefixCache:
         views = self.reusable.views(self.config)
         return len(self.splits.train) * min(views, self.config.train.epochs) + len(self.splits.validation)
 
-    def _in_memory(self, number: int) -> bool:
-        size = self._most_rows() * self._cuts[number].values * self._dtype(number).size
-        return self.plan.where == "memory" and size <= self.config.cache.budget_mb * 2**20
+    def _in_memory(self, held: Sequence[int]) -> set[int]:
+        """The cuts whose rows are in memory while those of ``held`` are open: as many as fit together, in their order;
+        of lasting ones, all of which are open, the smallest.
 
-    def _signature(self, number: int) -> str:
+        Nothing but plan, config and ``widened`` counts, so that a resumed run decides as the one before.
+        """
+        left_bytes = self.config.cache.budget_mb * 2**20 if self.plan.where == "memory" else -1
+        sizes = [self._most_rows() * cut.values * self._dtype(number).size for number, cut in enumerate(self._cuts)]
+        fits = set()
+        for number in sorted(range(len(sizes)), key=sizes.__getitem__) if self.plan.lasting else held:
+            if sizes[number] <= left_bytes:
+                fits.add(number)
+                left_bytes -= sizes[number]
+        return fits
+
+    def _signature(self, number: int, digests: dict[int, bytes]) -> str:
         """What the rows of a cut depend on beside the inputs."""
-        return repr([graph_signature(self.model.inputs, self._cuts[number].tensors), self._dtype(number).name,
-                     self.config.cache.fold_batch_norm, sorted(runtime.environment().items()), runtime.cpu_features()])
+        return repr([graph_signature(self.model.inputs, self._cuts[number].tensors, digests=digests),
+                     self._dtype(number).name, self.config.cache.fold_batch_norm, sorted(runtime.environment().items()),
+                     runtime.cpu_features()])
 
-    def _folder(self, number: int, signature: str) -> RowFolder | None:
+    def _folder(self, number: int, signature: str, in_memory: bool) -> RowFolder | None:
         """The rows on disk: read if there are any, even where there is no room to write more."""
         cut, dtype, path = self._cuts[number], self._dtype(number), prefix_folder(signature)
         if self.config.cache.mode == "memory" or not (self.plan.kept or path.exists()):
@@ -213,7 +232,7 @@ class PrefixCache:
         try:
             return RowFolder(path, cut.values * dtype.size, about)
         except DataError as problem:
-            if not self._in_memory(number):
+            if not in_memory:
                 raise
             self.notices.append(f"{problem} This run goes on in memory alone.")
             return None

@@ -123,7 +123,7 @@ def weigh(config: CacheConfig, model: keras.Model, stops: Sequence[Cut], costs: 
     where = "disk" if config.mode == "disk" or (config.mode == "auto" and slow) else "memory"
     chosen = on_disk if where == "disk" else in_memory
     if not any(choice.option for choice in chosen):
-        return CachePlan(phases=(None,) * len(costs), why=_why_none(config, costs, where))
+        return CachePlan(phases=(None,) * len(costs), why=_why_none(config, costs, where, lasting))
     size = weights.size(chosen)
     planned = [stop for stop in range(len(stops)) if any(c.option and c.option.stop == stop for c in chosen)]
     return CachePlan(
@@ -133,8 +133,8 @@ def weigh(config: CacheConfig, model: keras.Model, stops: Sequence[Cut], costs: 
         dtype=config.dtype, bytes=size, lasting=lasting)
 
 
-def _why_none(config: CacheConfig, costs: Sequence[PhaseCosts], where: str) -> str:
-    if not any(choice.option for choice in choose_cuts(costs, float("inf"))):
+def _why_none(config: CacheConfig, costs: Sequence[PhaseCosts], where: str, lasting: bool) -> str:
+    if not any(choice.option for choice in choose_cuts(costs, float("inf"), lasting)):
         return "it would save hardly any time: little of what is frozen is seen twice"
     return ("there is no room on disk within cache.max_gb for any cut" if where == "disk"
             else f"cache.budget_mb {config.budget_mb} is too small for any cut")

@@ -38,16 +38,22 @@ class CutRows:
         """
         self.values, self.dtype, self.folder, self.in_memory = values, dtype, folder, capacity is not None
         self.signature, self._keeps = signature, keeps
-        self._tell = tell
+        self._tell, self._capacity = tell, capacity or 0
         self._numbers = {part: np.full(shape, -1, np.int64) for part, shape in parts.items()}
         self._filled = 0
         self._damage_told, self._began = 0, time.monotonic()
         self._tell_damage()
         if self.in_memory:
             with tf.device("CPU"):  # the copy to a GPU is a batch's, not the whole cache's
-                # Without initial zeros, which would take the memory of rows that may never come.
+                # Without initial zeros, which would take the memory of rows that may never come; of no fixed length,
+                # so that ``close`` can give the memory back though traced functions still hold the variable.
                 self._table = tf.Variable(tf.raw_ops.Empty(shape=[capacity, values], dtype=dtype, init=False),
-                                          trainable=False)
+                                          trainable=False, shape=tf.TensorShape([None, values]))
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the rows may take in memory."""
+        return self._capacity * self.values * self.dtype.size
 
     def numbers(self, part: str, visits: Visits) -> np.ndarray:
         """int64 ``[n]``: the row of each visit, -1 where there is none."""
@@ -108,9 +114,11 @@ class CutRows:
                 self.folder.finish()
 
     def close(self) -> None:
-        """Leaves what is whole on disk."""
+        """Gives the memory back, and leaves what is whole on disk. Nothing may be called afterwards."""
         if self.folder is not None:
             self.folder.close()
+        if self.in_memory:
+            self._table.assign(tf.zeros([0, self.values], self.dtype))
 
     def _tell_damage(self) -> None:
         damaged = self.folder.damaged if self.folder is not None else []
@@ -131,11 +139,12 @@ class CutRows:
             self.folder = None
 
     def _append(self, part: str, visits: Visits, rows: tf.Tensor) -> None:
-        end = self._filled + len(visits)
-        assert end <= self._table.shape[0], "more rows than there is room for"  # the slice would be cut off in silence
-        self._table[self._filled:end].assign(rows)
-        self._numbers[part][visits.index, visits.view] = np.arange(self._filled, end)
-        self._filled = end
+        numbers = np.arange(self._filled, self._filled + len(visits))
+        assert self._filled + len(visits) <= self._capacity, "more rows than there is room for"
+        # Not as a slice, ``table[a:b].assign``: that reads the table first, so that TensorFlow copies all of it.
+        self._table.scatter_update(tf.IndexedSlices(rows, numbers))
+        self._numbers[part][visits.index, visits.view] = numbers
+        self._filled += len(visits)
 
     def _as_tensor(self, rows: np.ndarray) -> Any:
         return tf.constant(rows.view(self.dtype.as_numpy_dtype))

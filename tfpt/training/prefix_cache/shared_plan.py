@@ -20,12 +20,13 @@ def plan_shared_cache(config: CacheConfig, workload: Workload, model: keras.Mode
     Only what none of a schedule's earlier phases trains is shared. Every cut's rows are computed in one pass and held
     to the end.
     """
-    cuts: dict[tuple[int, bool], PhaseCuts] = {}
-    spans: dict[tuple[int, bool], Span] = {}
+    cuts: dict[tuple[int, bool, int], PhaseCuts] = {}
+    spans: dict[tuple[int, bool, int], Span] = {}
     for phases in schedules:
         for phase, found in zip(phases, phase_cuts(model, units, phases), strict=True):
-            kind = (phase.unfrozen, phase.batch_norm_trains)
             fresh = [number for number, valid_from in enumerate(found.valid_from) if valid_from == 0]
+            # By what is left to share, too: after a deeper phase that is less than before it.
+            kind = (phase.unfrozen, phase.batch_norm_trains, len(fresh))
             cuts[kind] = PhaseCuts(tuple(found.cuts[number] for number in fresh), (0,) * len(fresh))
             epochs = (phase.to_epoch - phase.from_epoch + 1) * trainings / len(schedules)
             before = spans[kind].epochs if kind in spans else 0

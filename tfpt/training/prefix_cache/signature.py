@@ -14,12 +14,14 @@ from tfpt.training.graph_split import graph_nodes
 _WITHOUT_EFFECT = ("name", "trainable")
 
 
-def graph_signature(inputs: Sequence[Any], outputs: Sequence[Any], weights: bool = True) -> str:
+def graph_signature(inputs: Sequence[Any], outputs: Sequence[Any], weights: bool = True,
+                    digests: dict[int, bytes] | None = None) -> str:
     """sha256, in hexadecimal, over the layers from ``inputs`` to ``outputs``, how they are joined, and their weights.
 
-    Layers count by class and config, without their names: Keras numbers those within a process.
+    Layers count by class and config, without their names: Keras numbers those within a process. ``digests`` keeps
+    those of the weights, by ``id``, for other pieces of the same model while no weight changes.
     """
-    digest = hashlib.sha256()
+    digest, digests = hashlib.sha256(), {} if digests is None else digests
     places = {id(tensor): f"input {number} {tensor.shape} {tensor.dtype}" for number, tensor in enumerate(inputs)}
     for number, node in enumerate(graph_nodes(inputs, outputs)):
         places.update({id(tensor): f"{number}.{output}" for output, tensor in enumerate(node.outputs)})
@@ -28,7 +30,9 @@ def graph_signature(inputs: Sequence[Any], outputs: Sequence[Any], weights: bool
                            repr(sorted(keywords.items()))], sort_keys=True, default=repr)
         digest.update(text.encode())
         for weight in getattr(node.operation, "weights", []) if weights else []:
-            digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
+            if id(weight) not in digests:
+                digests[id(weight)] = hashlib.sha256(np.ascontiguousarray(weight.numpy()).tobytes()).digest()
+            digest.update(digests[id(weight)])
     digest.update(repr([places[id(tensor)] for tensor in outputs]).encode())
     return digest.hexdigest()
 
@@ -49,5 +53,6 @@ def _kind(operation: Any) -> str:
 
 def _config(operation: Any) -> Mapping[str, Any]:
     config = operation.get_config() if isinstance(operation, keras.Layer) else vars(operation)
-    return {name: value for name, value in config.items()
-            if name not in _WITHOUT_EFFECT and not name.startswith("_")}
+    # A phase that trains BatchNormalization sets its momentum, which in front of a cut has no effect.
+    without = (*_WITHOUT_EFFECT, *(["momentum"] if isinstance(operation, keras.layers.BatchNormalization) else []))
+    return {name: value for name, value in config.items() if name not in without and not name.startswith("_")}
