@@ -106,8 +106,8 @@ def test_every_trial_has_its_metrics_and_how_it_ended(dashboard):
     statuses = {name: group["sessions"][0]["status"].removeprefix("STATUS_") for name, group in found.items()}
     assert statuses == {"trial 1 of tune-0001": "SUCCESS", "trial 2 of tune-0001": "SUCCESS",
                         "trial 3 of tune-0001": "FAILURE", "trial 1 of tune-0002": "SUCCESS"}
-    assert metrics_of(found["trial 1 of tune-0001"]) == {"best/loss": (pytest.approx(0.1), 2),
-                                                      "best/accuracy": (pytest.approx(0.9), 2)}
+    expected = {"best/loss": (pytest.approx(0.1), 2), "best/accuracy": (pytest.approx(0.9), 2)}
+    assert metrics_of(found["trial 1 of tune-0001"]) == expected
     assert metrics_of(found["trial 3 of tune-0001"]) == {}
 
 

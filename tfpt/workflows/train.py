@@ -11,12 +11,12 @@ from tfpt import runtime
 from tfpt.atomic_files import make_folder
 from tfpt.registry import get_task
 from tfpt.run_directory import Run, lock_run, new_run, refuse_taken
-from tfpt.task import Splits
+from tfpt.task import Splits, Task
 from tfpt.training.job import Job
 from tfpt.training.loop import Loop
 from tfpt.training.screen import Screen
 from tfpt.workflows.evaluate import score
-from tfpt.workflows.plan import make_plan, show_plan
+from tfpt.workflows.plan import Plan, make_plan, show_plan
 from tfpt.workflows.records import begin_record, finish_record, status_record
 from tfpt.workflows.resume import continue_loop, run_to_resume, settle_config
 from tfpt.workflows.results import write_model
@@ -57,15 +57,19 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
     run = earlier or new_run(run_name(config.data.path), runs_root, run_dir)
     data_seconds = time.monotonic() - began
     with lock_run(run), runtime.StopSignals() as signals:
-        job = Job(task, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
-                  run.checkpoints, run.metrics_file, Path(tensorboard_root) / run.name, callbacks, screen,
-                  lambda: signals.received, plan.cache)
+        job = _job(task, config, splits, plan, run, Path(tensorboard_root) / run.name, callbacks, screen, signals)
         loop = continue_loop(run, job) if earlier else Loop(job)
         with status_record(run):
             begin_record(run, task, config, splits, plan)
             loop.run()
             _test_and_record(run, job, loop, began, data_seconds)
     return run
+
+
+def _job(task: Task, config: Any, splits: Splits, plan: Plan, run: Run, tensorboard: Path, callbacks: Sequence[Any],
+         screen: Screen, signals: runtime.StopSignals) -> Job:
+    return Job(task, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
+               run.checkpoints, run.metrics_file, tensorboard, callbacks, screen, lambda: signals.received, plan.cache)
 
 
 def _test_and_record(run: Run, job: Job, loop: Loop, began: float, data_seconds: float) -> None:

@@ -47,39 +47,36 @@ def tune(task_name: str, *, recipe: str | None = None, settings: Mapping[str, An
         TrainingFailed: no trial could be completed.
         Interrupted: the search's folder holds all that is needed to go on.
     """
-    began = time.monotonic()
-    task, screen = get_task(task_name), Screen(sys.stdout if dry_run else None, quiet=quiet)
-    asked = Asked(recipe, settings or {}, assignments, search, trials, executions_per_trial, objective)
-    service = Service(chief, worker)
-    if worker is not None and train_best:
+    began, service = time.monotonic(), Service(chief, worker)
+    if service.is_worker and train_best:
         raise UsageError("--train-best is for the process that ends the search, but this is a worker: give it to the "
                          "chief.")
+    task, screen = get_task(task_name), Screen(sys.stdout if dry_run else None, quiet=quiet)
+    asked = Asked(recipe, settings or {}, assignments, search, trials, executions_per_trial, objective)
     earlier = _search_to_join(run_dir, runs_root, task_name, resume, service)
-    if earlier is None and run_dir is not None and not service.is_worker:
-        _refuse_taken(task, run_dir, asked)
-    settled = resumed_search(task, earlier, asked) if earlier else settle_search(task, asked)
+    settled = _settled(task, earlier, asked, None if service.is_worker else run_dir)
     bench, conditions = prepare_bench(task, settled, screen)
     if dry_run:
         return None
-    if earlier is not None:
-        _check_conditions(earlier, conditions)
+    _check_conditions(earlier, conditions)
     service.check_address()
     found = earlier or _new_search(settled, runs_root, run_dir, service)
-    make_folder(Path(tensorboard_root))
-    before = found.record()["wall_seconds"] if earlier else 0.0
-    log = SearchLog(task, settled, found, bench, screen, Path(tensorboard_root) / found.name, not service.is_worker,
-                    conditions, before, began)
-    with contextlib.closing(bench):
-        _run_search(log, service)
+    log = SearchLog(task, settled, found, bench, screen, make_folder(Path(tensorboard_root)) / found.name,
+                    not service.is_worker, conditions, found.record()["wall_seconds"] if earlier else 0.0, began)
+    _run_search(log, service)
     if service.is_worker:
         screen.line("worker", "the search is over; the chief has its results")
         return None
     if train_best:
-        screen.blank()
-        run = train(task_name, recipe=str(found.best_config_file), runs_root=runs_root,
-                    tensorboard_root=tensorboard_root, quiet=quiet)
-        log.write("finished", time.monotonic(), best_run=str(run.path) if run else None)
+        _train_best(log, runs_root, tensorboard_root, quiet)
     return found
+
+
+def _train_best(log: SearchLog, runs_root: str, tensorboard_root: str, quiet: bool) -> None:
+    log.screen.blank()
+    run = train(log.task.name, recipe=str(log.search.best_config_file), runs_root=runs_root,
+                tensorboard_root=tensorboard_root, quiet=quiet)
+    log.write("finished", time.monotonic(), best_run=str(run.path) if run else None)
 
 
 def _search_to_join(run_dir: str | None, runs_root: str, task_name: str, resume: bool,
@@ -89,6 +86,15 @@ def _search_to_join(run_dir: str | None, runs_root: str, task_name: str, resume:
         shared = SearchRun(Path(run_dir)) if run_dir is not None else None
         return shared if shared is not None and shared.settings_file.exists() else None
     return find_search(run_dir, runs_root, task_name) if resume else None
+
+
+def _settled(task: Task, earlier: SearchRun | None, asked: Asked, run_dir: str | None) -> SearchSettings:
+    """What the search is to do; a new one may be written to ``run_dir``, if that is given."""
+    if earlier is not None:
+        return resumed_search(task, earlier, asked)
+    if run_dir is not None:
+        _refuse_taken(task, run_dir, asked)
+    return settle_search(task, asked)
 
 
 def _refuse_taken(task: Task, run_dir: str, asked: Asked) -> None:
@@ -110,8 +116,10 @@ def _new_search(settings: SearchSettings, runs_root: str, run_dir: str | None, s
     return SearchRun(new_run(f"tune-{run_name(settings.base.data.path)}", runs_root, run_dir).path)
 
 
-def _check_conditions(search: SearchRun, now: Mapping[str, Any]) -> None:
-    """A score counts only against scores on the same validation data."""
+def _check_conditions(search: SearchRun | None, now: Mapping[str, Any]) -> None:
+    """A score counts only against scores on the same validation data. Of a new search there are none."""
+    if search is None:
+        return
     before = search.record()
     check_same_data(str(search.path), before["fingerprints"]["data"], now["fingerprints"]["data"])
     check_same_environment(str(search.path), before["environment"])
@@ -121,7 +129,8 @@ def _run_search(log: SearchLog, service: Service) -> None:
     """Train what KerasTuner asks for, or hand it out as the chief, to the end; the folder says how it went."""
     search, settings = log.search, log.settings
     lock = contextlib.nullcontext() if service.is_worker else lock_run(Run(search.path))
-    with lock, runtime.StopSignals() as signals, service.announced(settings.fingerprint()):
+    with (lock, runtime.StopSignals() as signals, service.announced(settings.fingerprint()),
+          contextlib.closing(log.bench)):
         oracle = make_oracle(
             settings.engine, settings.space, objective=settings.objective, direction=settings.direction,
             trials=settings.trials, seed=settings.base.train.seed, max_epochs=settings.base.train.epochs,
