@@ -15,6 +15,7 @@ from tfpt.run_directory import lock_run
 from tfpt.training import checkpoint
 from tfpt.training.loop import Loop
 from tfpt.workflows.search_folder import SearchRun
+from tfpt.workflows.train import train
 from tfpt.workflows.trials import Trials
 
 
@@ -185,3 +186,32 @@ def test_a_chief_that_can_not_listen_is_refused_before_anything_is_written(tmp_p
         with pytest.raises(UsageError, match="can't listen"):
             small_tune(tmp_path, chief=f"127.0.0.1:{taken.getsockname()[1]}")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_with_other_things_in_it_is_refused(photos, tmp_path):
+    with pytest.raises(RunError, match="other things in it"):
+        small_tune(tmp_path, recipe=photos, trials=1, run_dir=str(tmp_path / "photos"))
+
+
+def test_settings_that_were_changed_by_hand_are_refused_on_resume(tmp_path):
+    search = small_tune(tmp_path, trials=1)
+    search.settings_file.write_text(search.settings_file.read_text().replace("max: 0.1", "max: 0.2"))
+    with pytest.raises(RunError, match="changed or damaged"):
+        small_tune(tmp_path, recipe=None, trials=None, resume=True)
+
+
+def test_a_trial_is_no_run_to_resume(tmp_path):
+    search = small_tune(tmp_path, trials=1)
+    with pytest.raises(RunError, match="is a trial of the search"):
+        train("image_classification", run_dir=str(search.trial(1).path), resume=True, quiet=True)
+
+
+@pytest.mark.parametrize("name, values", [("data.path", ["a", "b"]), ("data.validation", [0.1, 0.2])])
+def test_what_decides_the_validation_images_is_not_searched(tmp_path, name, values):
+    with pytest.raises(ConfigError, match="could not be compared"):
+        small_tune(tmp_path, recipe=recipe_of(tmp_path, {name: values}))
+
+
+def test_a_space_with_fewer_values_than_trials_says_so(tmp_path, capsys):
+    small_tune(tmp_path, recipe=recipe_of(tmp_path, {"freeze.unfreeze": [0]}), trials=3, quiet=False)
+    assert "no more values: 1 of 3 trials" in capsys.readouterr().err

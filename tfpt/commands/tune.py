@@ -27,7 +27,7 @@ def search_options(command: Any) -> Any:
         click.option("--search", type=click.Choice(SEARCHES),
                      help="How values are chosen: at random (the default), by what earlier trials gave (bayesian), "
                           "many short trials of which the best go on (hyperband), or every combination (grid)."),
-        click.option("--trials", type=click.IntRange(min=1), metavar="N",
+        click.option("--trials", type=click.IntRange(1, 1_000_000), metavar="N",
                      help="How many values to try (default 20; grid: every combination; hyperband decides itself)."),
         click.option("--executions-per-trial", type=click.IntRange(min=1), metavar="N",
                      help="Train the same values this often, with different seeds, and take the mean score (default "

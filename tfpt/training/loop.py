@@ -200,7 +200,7 @@ class Loop:
 
     def _tell_prefix(self, seconds: float) -> None:
         """How many rows were computed in this epoch, and how fast; what is on disk is whole then."""
-        if self.cache:
+        if self.cache and self.job.shared is None:  # else whoever shares it tells
             text = self.cache.finish(seconds)
             for notice in self.cache.notices:
                 self.job.screen.line("cache", notice)

@@ -26,7 +26,11 @@ def run_to_resume(task: Task, run_dir: str | None, runs_root: str) -> Run:
         RunError: there is none, another task's, or one that another process is writing.
     """
     run = find_run(run_dir, runs_root) if run_dir else latest_run(task.name, runs_root)
-    found = run.training_record()["task"]
+    record = run.training_record()
+    found = record["task"]
+    if record.get("search"):
+        raise RunError(f"{run.path} is a trial of the search {record['search']}, which `tfpt tune --resume` goes on "
+                       "with; its best.yaml trains the best trial's settings as a run of their own.")
     if found != task.name:
         raise RunError(f"{run.path} holds a run of {found}; this command resumes runs of {task.name}.")
     with lock_run(run):  # one that another process is writing is refused now, not after the data is read

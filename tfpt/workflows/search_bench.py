@@ -34,9 +34,12 @@ def prepare_bench(task: Task, settings: SearchSettings, screen: Screen) -> tuple
     screen.line("search", f"{settings.engine} · {_count_text(settings)} · by validation {settings.objective} · "
                           f"{first.train.epochs} epochs at most")
     cuts = ", ".join(cut.name for cut in model.plan.cuts)
-    screen.line("shared", f"one data set, one prefix cache (cut after {cuts})" if cuts
-                else f"one data set; no prefix cache: {model.plan.why}")
-    return bench, {"fingerprints": {"data": splits.fingerprint}, "environment": runtime.environment()}
+    several = any(dimension.name.startswith(("data.", "augment.")) for dimension in settings.space)
+    data = "the data of equal data settings" if several else "one data set"
+    screen.line("shared", f"{data}, one prefix cache (cut after {cuts})" if cuts
+                else f"{data}; no prefix cache: {model.plan.why}")
+    return bench, {"fingerprints": {"data": splits.fingerprint, "settings": settings.fingerprint()},
+                   "environment": runtime.environment()}
 
 
 def _count_text(settings: SearchSettings) -> str:

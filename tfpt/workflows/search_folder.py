@@ -10,6 +10,10 @@ from tfpt.run_directory import Run
 from tfpt.tuning.record import BEST_CONFIG_FILE, RECORD_FILE, read_record
 
 
+OWN_NAMES = ("oracle", "trials", RECORD_FILE)
+"""What a worker that was there before the chief, or a chief that was killed at once, may have left in the folder."""
+
+
 @dataclass(frozen=True)
 class SearchRun:
     """A search's folder. ``trials/0003`` in it is a run of its own, without a model."""

@@ -1,6 +1,7 @@
 """What a search leaves and shows as it goes: a line and a file per trial, tuning.json, best.yaml, pictures."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from tfpt.tuning.trial_result import TrialResult, best_result
 from tfpt.tuning.trial_table import TrialTable
 from tfpt.tuning.workbench import Workbench
 from tfpt.workflows.search_folder import SearchRun
+from tfpt.workflows.search_service import Service
 from tfpt.workflows.search_settings import SearchSettings, settings_text
 
 RESULT_FILE = "result.json"
@@ -68,15 +70,18 @@ class SearchLog:
         self.table = TrialTable(self.screen, ends, self.settings.objective)
         self.hparams = HParamsLog(self.tensorboard, ends, list(self.task.objectives))
 
-    def begin(self, now: float, chief: str | None = None) -> None:
+    def begin(self, now: float, service: Service) -> None:
         """The heading, and the trials that an earlier process has finished."""
         self.hparams.write_search()
         self.write("running", now)
         if self.own:  # last: from now on there is a search
             atomic_write_text(self.search.settings_file, settings_text(self.settings))
-        self.screen.line("watch", f"tensorboard --logdir {self.tensorboard}")
-        if chief is not None:
-            self.screen.line("workers", f"tfpt tune {self.task.name} --worker {chief} --run-dir {self.search.path}")
+        self.screen.line("watch", f"tensorboard --logdir {shlex.quote(str(self.tensorboard))}")
+        if service.is_chief:
+            self.screen.line("workers", f"tfpt tune {self.task.name} --worker {service.chief} --run-dir "
+                                        f"{shlex.quote(str(self.search.path))}")
+        if service.is_worker:
+            self.screen.line("worker", f"asks the chief at {service.worker} for trials, and waits for it")
         self.table.header()
         for result in self.results():
             self.hparams.write_trial(result)
@@ -115,6 +120,12 @@ class SearchLog:
         if status != "running" and found:
             self._draw(found)
         write_record(self.search.path, {**record, "asked": settings.asked(), **self.conditions})
+
+    def tell_missing(self) -> None:
+        """Fewer trials than were asked for, because there are no others."""
+        wanted, found = self.settings.trials, len(self.results())
+        if wanted is not None and found < wanted:
+            self.screen.line("search", f"the space has no more values: {found} of {wanted} trials")
 
     def _draw(self, results: Sequence[TrialResult]) -> None:
         settings, folder = self.settings, self.search.path

@@ -19,6 +19,8 @@ from tfpt.workflows.search_schedules import with_short_head_phase
 
 ENGINE = "random"
 TRIALS = {"random": 20, "bayesian": 20}
+_FLAGS = {"engine": "--search", "executions_per_trial": "--executions-per-trial", "objective": "--objective"}
+_VALIDATION_FIELDS = ("data.path", "data.seed", "data.validation", "data.test")
 _ELSEWHERE = ("data.path", "model.weights")  # may have another name on another machine
 
 
@@ -126,9 +128,9 @@ def search_difference(task: Task, stored: SearchSettings, asked: Asked) -> list[
     wanted: Any = load_config(task.config_class, base=stored.base, recipe=asked.recipe, settings=asked.settings,
                               assignments=asked.assignments, with_search=True)
     pairs = config_difference(stored.base, _settled_base(wanted, stored.engine, stored.objective))
-    for name in ("engine", "executions_per_trial", "objective"):
+    for name, flag in _FLAGS.items():
         value = getattr(asked, name)
-        pairs += [(name, stored.asked()[name], value)] if value is not None else []
+        pairs += [(flag, stored.asked()[name], value)] if value is not None else []
     written = recipe_search(asked.recipe)
     if written is not None:
         before, now = space_record(stored.space), space_record(read_space(stored.base, written, str(asked.recipe)))
@@ -151,11 +153,16 @@ def read_settings(task: Task, search: SearchRun) -> SearchSettings:
     try:
         base: Any = load_config(task.config_class, recipe=search.settings_file, with_search=True)
         space = read_space(base, recipe_search(search.settings_file) or {}, str(search.settings_file))
-        asked = search.record()["asked"]
-        return SearchSettings(task.name, base, space, **asked, direction=task.objectives[asked["objective"]])
+        record = search.record()
+        asked = record["asked"]
+        found = SearchSettings(task.name, base, space, **asked, direction=task.objectives[asked["objective"]])
+        if found.fingerprint() != record["fingerprints"]["settings"]:
+            raise ConfigError("they aren't those that it began with")
+        return found
     except (ConfigError, KeyError, TypeError) as problem:
-        raise RunError(f"The settings of the search in {search.path} can't be read ({problem}): search.yaml or "
-                       "tuning.json was changed or damaged. Start a new search.") from problem
+        raise RunError(f"The settings of the search in {search.path} can't be used ({problem}): search.yaml or "
+                       "tuning.json was changed or damaged. Start a new search, with --config and a copy of "
+                       "search.yaml if it is to have other settings.") from problem
 
 
 def _check_asked(asked: Asked, engine: str) -> None:
@@ -172,6 +179,10 @@ def _check_asked(asked: Asked, engine: str) -> None:
 
 def _check_values(task: Task, settings: SearchSettings) -> None:
     """Each value by itself: what no trial could train with is told before the first one."""
+    for dimension in settings.space:
+        if dimension.name in _VALIDATION_FIELDS:
+            raise ConfigError(f"{dimension.name} decides which images trials are validated on, so that their scores "
+                              "could not be compared. Take it out of the search section.")
     if settings.engine == "hyperband" and any(dimension.name == "train.epochs" for dimension in settings.space):
         raise ConfigError("Hyperband decides how many epochs a trial trains, so train.epochs can't be searched with "
                           "it. Take it out of the search section, or choose another --search.")

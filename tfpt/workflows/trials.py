@@ -92,6 +92,7 @@ class Trials:
                                  stop_signal=self.stop_signal)
             with status_record(run):
                 begin_record(run, self.task, config, job.splits, plan_of(job))
+                run.update_manifest(search=str(self.search.path))
                 loop = self._loop(job, run, request, execution)
                 loop.run(request.until_epoch)
                 _finish_record(run, loop)

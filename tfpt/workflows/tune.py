@@ -1,6 +1,7 @@
 """Tune: settle the space, prepare what trials share, let KerasTuner ask for trials, train them, keep the best."""
 
 import contextlib
+import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from tfpt.tuning.oracles import make_oracle
 from tfpt.tuning.tuner import TrialTuner, reported_results
 from tfpt.workflows.resume import check_same_data, check_same_environment
 from tfpt.workflows.search_bench import prepare_bench
-from tfpt.workflows.search_folder import SearchRun, find_search
+from tfpt.workflows.search_folder import OWN_NAMES, SearchRun, find_search
 from tfpt.workflows.search_log import SearchLog
 from tfpt.workflows.search_schedules import HYPERBAND_FACTOR
 from tfpt.workflows.search_service import Service
@@ -102,6 +103,10 @@ def _refuse_taken(task: Task, run_dir: str, asked: Asked) -> None:
     search = SearchRun(Path(run_dir))
     if not search.settings_file.exists():
         refuse_taken(run_dir)
+        foreign = [file.name for file in search.path.glob("[!.]*") if file.name not in OWN_NAMES]
+        if foreign:
+            raise RunError(f"{run_dir} has other things in it, such as {foreign[0]}, and a search wants a folder of "
+                           "its own. Choose a new one with --run-dir.")
         return
     differences = search_difference(task, read_settings(task, search), asked)
     shown = f" It differs from what is asked now: {'; '.join(differences)}." if differences else ""
@@ -136,7 +141,7 @@ def _run_search(log: SearchLog, service: Service) -> None:
             trials=settings.trials, seed=settings.base.train.seed, max_epochs=settings.base.train.epochs,
             factor=HYPERBAND_FACTOR, fingerprint=settings.fingerprint())
         tuner = _tuner(log, oracle, signals, service)
-        log.begin(time.monotonic(), service.chief)
+        log.begin(time.monotonic(), service)
         signals.at_once = service.is_chief
         status = "failed"
         try:
@@ -155,6 +160,7 @@ def _run_search(log: SearchLog, service: Service) -> None:
                 log.write(status, time.monotonic())
     if not service.is_worker:
         search.remove_checkpoints()
+        log.tell_missing()
         _refuse_all_failed(log)
 
 
@@ -182,9 +188,9 @@ def _stopped(log: SearchLog, stop: Exception, service: Service) -> BaseException
     cause = stop if isinstance(stop, Interrupted) else stop.__cause__
     if not isinstance(cause, Interrupted):
         return cause or stop
-    what, number = f"The search in {log.search.path}", cause.exit_code - 128
+    number, folder = cause.exit_code - 128, shlex.quote(str(log.search.path))
     if service.is_worker:
-        return Interrupted(f"This worker was stopped by signal {number}. A trial that was under way stays open until "
-                           "the chief is started again with --resume.", cause.exit_code)
-    return Interrupted(f"{what} was stopped by signal {number}. Its state is saved, that of a trial that was under way "
-                       f"too; --resume --run-dir {log.search.path} goes on from here.", cause.exit_code)
+        return Interrupted(f"This worker was stopped by signal {number}. If it had a trial under way, that stays open "
+                           "until the chief is started again with --resume.", cause.exit_code)
+    return Interrupted(f"The search was stopped by signal {number}. Its state is saved, that of a trial that was under "
+                       f"way too; --resume --run-dir {folder} goes on from here.", cause.exit_code)
