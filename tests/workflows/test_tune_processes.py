@@ -75,6 +75,7 @@ def outcome(search: Path) -> list[tuple]:
 def test_a_search_that_is_killed_goes_on_as_if_nothing_had_been(tmp_path, engine):
     options = ["--search", engine, "--set", f"train.epochs={3 if engine == 'hyperband' else 2}"]
     options += ["--trials", "5"] if engine in ("random", "bayesian") else []
+    options += ["--set", "freeze.head_epochs=0"] if engine == "hyperband" else []
     whole = tmp_path / "whole"
     whole.mkdir()
     finish(start(whole, *options, "--run-dir", "search"))
@@ -87,7 +88,7 @@ def test_a_search_that_is_killed_goes_on_as_if_nothing_had_been(tmp_path, engine
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         resume = ["--resume"]
-    finish(start(folder, "--run-dir", "search", *resume))
+    finish(start(folder, *options, "--run-dir", "search", *resume))
     assert outcome(search) == outcome(whole / "search")
 
 
