@@ -35,7 +35,7 @@ def read_parts(folder: Path, size: int) -> tuple[list[tf.data.Dataset], int, lis
     return [dataset(part) for part in parts], len(parts[0]), names
 
 
-def build_model(backbone: keras.Model, unfreeze: str, classes: int) -> keras.Model:
+def build_model(backbone: keras.Model, unfreeze: str | int, classes: int, rate: float = 1e-4) -> keras.Model:
     """Head on top, all but the last ``unfreeze`` layers frozen, BatchNormalization too; compiled."""
     layers = [layer for layer in backbone.layers if layer.weights or not isinstance(layer, keras.layers.InputLayer)]
     layers = [layer for layer in layers if not isinstance(layer, keras.layers.Rescaling)]
@@ -47,7 +47,7 @@ def build_model(backbone: keras.Model, unfreeze: str, classes: int) -> keras.Mod
     x = keras.layers.Dropout(0.2)(x)
     x = keras.layers.Dense(128, "relu")(x)
     model = keras.Model(backbone.input, keras.layers.Dense(classes, "softmax")(x))
-    model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 

@@ -123,6 +123,8 @@ def test_two_processes_may_write_the_same(tmp_path, monkeypatch):
     log = HParamsLog(tmp_path, SPACE, ["accuracy"])
     log.write_search()
     log.write_trial(FIRST)
+    assert [file.suffix for folder in (tmp_path, log.trial_folder(1)) for file in folder.iterdir()
+            if file.is_file()] == [".hparams"] * 2
 
 
 def test_a_training_in_the_same_folder_keeps_its_events(tmp_path):

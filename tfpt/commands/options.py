@@ -1,12 +1,13 @@
 """The options that training commands share. A named flag sets one config field, and takes its help from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
 from tfpt.config.image_classification import ImageClassificationConfig
 from tfpt.config.loading import field_help
+from tfpt.errors import UsageError
 
 Decorator = Callable[[Any], Any]
 
@@ -52,6 +53,13 @@ def image_flags(*names: str) -> Decorator:
 def settings_of(flags: dict[str, Any]) -> dict[str, Any]:
     """The flags that ``image_flags`` made, as dotted names to values; None where not given."""
     return {name.replace("__", "."): value for name, value in flags.items()}
+
+
+def refuse_empty(given: Mapping[str, str | None]) -> None:
+    """UsageError if a flag's value is empty."""
+    for flag, value in given.items():
+        if value == "":
+            raise UsageError(f"{flag} is empty, perhaps a shell variable that isn't set. Give a value or leave it out.")
 
 
 def run_options(command: Any) -> Any:

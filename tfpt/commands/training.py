@@ -7,18 +7,16 @@ from typing import Any
 import click
 
 from tfpt import runtime
+from tfpt.commands.options import refuse_empty
 from tfpt.commands.summary import summary_lines
 from tfpt.config.image_classification import ImageClassificationConfig
 from tfpt.config.loading import load_config
-from tfpt.errors import UsageError
 
 
 def run_training(command: str, settings: Mapping[str, Any], *, recipe: str | None, assignments: Sequence[str],
                  run_dir: str | None, tensorboard_root: str, resume: bool, dry_run: bool, as_json: bool) -> None:
     """Trains an image classifier as ``command`` and prints its summary, or ``run.json`` as one line."""
-    for flag, value in (("--config", recipe), ("--run-dir", run_dir), ("--tensorboard-root", tensorboard_root)):
-        if value == "":
-            raise UsageError(f"{flag} is empty, perhaps a shell variable that isn't set. Give a value or leave it out.")
+    refuse_empty({"--config": recipe, "--run-dir": run_dir, "--tensorboard-root": tensorboard_root})
     # A slip in the config is told at once, not after the seconds that TensorFlow's import takes.
     load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments)
     runtime.quiet_tensorflow(own_process=True)

@@ -10,7 +10,7 @@ import click
 
 from tfpt import runtime
 from tfpt.commands.failures import say
-from tfpt.commands.options import image_flags, settings_of
+from tfpt.commands.options import image_flags, refuse_empty, settings_of
 from tfpt.commands.summary import summary_lines
 from tfpt.config.image_classification import ImageClassificationConfig
 from tfpt.config.loading import load_config
@@ -80,8 +80,8 @@ def command(task: str, recipe: str | None, assignments: tuple[str, ...], search:
     tfpt tune --data photos/ --trials 20
     tfpt tune --data photos/ --search bayesian --train-best
     """
-    _refuse_empty({"--config": recipe, "--run-dir": run_dir, "--tensorboard-root": tensorboard_root,
-                   "--objective": objective})
+    refuse_empty({"--config": recipe, "--run-dir": run_dir, "--tensorboard-root": tensorboard_root,
+                  "--objective": objective})
     _check_task(task)
     _check_addresses(chief, worker)
     settings = settings_of(flags)
@@ -109,12 +109,6 @@ def _print(path: Path, record: dict[str, Any], as_json: bool) -> None:
     if trained:
         run = Run(Path(trained))
         click.echo("\n".join(summary_lines(run.path, run.manifest(), TRAINING_COMMANDS[record["task"]])))
-
-
-def _refuse_empty(given: dict[str, str | None]) -> None:
-    for flag, value in given.items():
-        if value == "":
-            raise UsageError(f"{flag} is empty, perhaps a shell variable that isn't set. Give a value or leave it out.")
 
 
 def _check_task(task: str) -> None:

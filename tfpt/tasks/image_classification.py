@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpt.config.image_classification import ImageClassificationConfig
+from tfpt.config.paths import with_absolute_paths
 from tfpt.data import image_pipeline, image_splits
 from tfpt.data.augmentation import effective_views
 from tfpt.data.source import ImageSource
@@ -46,11 +47,7 @@ def resolve(config: Config) -> Config:
         freeze = replace(freeze, unfreeze="scratch" if model.weights == "none" else 10)
     if freeze.head_epochs is None:
         freeze = replace(freeze, head_epochs=min(round(0.3 * config.train.epochs), MOST_HEAD_EPOCHS))
-    if os.path.exists(data.path):  # a run is found and resumed from any folder
-        data = replace(data, path=os.path.abspath(data.path))
-    if model.weights is not None and os.path.isfile(model.weights):
-        model = replace(model, weights=os.path.abspath(model.weights))
-    return replace(config, model=model, data=data, freeze=freeze)
+    return with_absolute_paths(replace(config, model=model, data=data, freeze=freeze))
 
 
 def sources(config: Config) -> Splits:

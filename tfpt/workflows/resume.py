@@ -1,12 +1,12 @@
 """What ``--resume`` accepts: the same config (more epochs apart), data and machine settings, and a whole checkpoint."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from tfpt import runtime
 from tfpt.config.loading import load_config
+from tfpt.config.paths import with_absolute_paths
 from tfpt.config.writing import config_difference
 from tfpt.errors import ConfigError, DataError, RunError
 from tfpt.run_directory import Run, find_run, latest_run, lock_run
@@ -61,15 +61,6 @@ def settle_config(task: Task, earlier: Run | None, recipe: str | None, settings:
         raise ConfigError(f"{earlier.path} was to train {stored.train.epochs} epochs; on resume --epochs may be "
                           f"raised, not lowered to {wanted.train.epochs}.")
     return load_config(task.config_class, base=stored, settings={name: new for name, (_, new) in changes.items()})
-
-
-def with_absolute_paths(config: Any) -> Any:
-    """Data and weights as a stored config has them: a run is resumed from any folder."""
-    if os.path.exists(config.data.path):
-        config = replace(config, data=replace(config.data, path=os.path.abspath(config.data.path)))
-    if config.model.weights is not None and os.path.isfile(config.model.weights):
-        config = replace(config, model=replace(config.model, weights=os.path.abspath(config.model.weights)))
-    return config
 
 
 def continue_loop(run: Run, job: Job) -> Loop:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tfpt.config.loading import SEARCH, load_config, recipe_search, with_values
+from tfpt.config.paths import with_absolute_paths
 from tfpt.config.search_space import Dimension, read_space, space_record
 from tfpt.config.writing import config_difference, leaf_settings, to_dict
 from tfpt.config.yaml_text import write_yaml
 from tfpt.errors import ConfigError, RunError, UsageError
 from tfpt.task import Task
 from tfpt.tuning.oracles import ENGINES
-from tfpt.workflows.resume import with_absolute_paths
 from tfpt.workflows.search_folder import SearchRun
 from tfpt.workflows.search_schedules import with_short_head_phase
 
