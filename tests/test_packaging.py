@@ -29,6 +29,13 @@ def test_every_package_is_listed():
 
 def test_every_dependency_has_its_line_of_reasons():
     reasons = (CHECKOUT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    required = names(setup()["options"]["install_requires"]) + names(setup()["options.extras_require"]["dev"])
+    extras = setup()["options.extras_require"]
+    required = [name for listed in (setup()["options"]["install_requires"], *extras.values()) for name in names(listed)]
     first_cells = re.findall(r"^\| ([\w, -]+) \|", reasons, re.MULTILINE)
     assert {name for cell in first_cells for name in cell.split(", ")} - {"Package", "---"} == set(required)
+
+
+def test_the_developers_have_every_extra():
+    extras = setup()["options.extras_require"]
+    lines = {line for extra in extras for line in extras[extra].strip().splitlines()}
+    assert lines == set(extras["dev"].strip().splitlines())

@@ -18,9 +18,12 @@ _WORKFLOWS = {
     "tune": "tfpt.workflows.tune",
     "evaluate": "tfpt.workflows.evaluate",
     "predict": "tfpt.workflows.predict",
+    "export_run": "tfpt.workflows.export",
+    "serve_check": "tfpt.workflows.serve_check",
 }
 
-__all__ = ["__version__", "evaluate", "finetune_image", "predict", "pretrain_image", "tune"]
+__all__ = ["__version__", "evaluate", "export_run", "finetune_image", "predict", "pretrain_image", "serve_check",
+           "tune"]
 
 
 def __getattr__(name: str) -> Any:

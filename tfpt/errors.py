@@ -32,6 +32,10 @@ class WeightsError(UsageError):
     """Pretrained weights can't be had, or don't fit the model."""
 
 
+class ExportError(UsageError):
+    """A model can't be exported in that way or to that place, or a directory holds no export."""
+
+
 class TrainingFailed(TfptError):
     """Training broke down: diverged, or out of memory."""
 

@@ -127,6 +127,53 @@ class Adjustment:
     apply: Callable[[Any, Any], None]
 
 
+@dataclass(frozen=True)
+class TensorInfo:
+    """A named tensor of a signature: NumPy's name of its dtype (``bytes`` for text and files), its shape with None
+    where any size will do (the first is the batch), and what it holds, in a sentence for clients.
+    """
+
+    dtype: str
+    shape: tuple[int | None, ...]
+    about: str
+    media: str = ""  # of bytes: image, audio… for files, which go as base64 in JSON; text for what goes as it is
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One way to call a served model: ``call`` takes tensors by the names of ``inputs`` and returns a mapping with the
+    names of ``outputs``. It can be traced, and rows of a batch don't depend on each other.
+    """
+
+    about: str
+    inputs: Mapping[str, TensorInfo]
+    outputs: Mapping[str, TensorInfo]
+    call: Callable[..., Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """All that an export holds of a model: no variables, no Keras."""
+
+    signatures: Mapping[str, Signature]  # serving_default among them
+    network: Signature  # numbers in and out, no files or text: what other formats can hold
+    beyond_network: str  # what clients of the network must do themselves, such as "decoding and resizing image files"
+    clients_must: tuple[str, ...]  # what clients of serving_default must do, a sentence each
+    assets: Mapping[str, str]  # file name -> text
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What clients would send to ``serving_default`` for the examples of a source.
+
+    ``inputs(first, stop)`` gives those of a range of examples by input name: a list of bytes, or an array.
+    ``converted`` counts the examples that go in another form than their file has, as clients have to do it too.
+    """
+
+    inputs: Callable[[int, int], Mapping[str, Any]]
+    converted: int
+
+
 Batch = Mapping[str, Any]
 Totals = dict[str, Any]
 Step = Callable[[Batch], Totals]
@@ -168,3 +215,7 @@ class Task:
     report: Callable[[Any, Any, Any, Mapping[str, Any]], dict[str, Any]]
     predict: Callable[[Any, Any, Any, Mapping[str, Any], int], Iterator[dict[str, Any]]]
     hand_on: Callable[[Any, Any, Mapping[str, Any]], tuple[Any, dict[str, Any]]]
+    signatures: Callable[[Any, Any, Mapping[str, Any]], ServedModel]  # config, model, metadata
+    requests: Callable[[Any, Any], Requests]  # config, source
+    network_inputs: Callable[[Any, Any], Iterator[Mapping[str, Any]]]  # config, source -> arrays by input name
+    expected: Callable[[Any, Any, Any], Mapping[str, Any]]  # config, model, source -> what serving_default must answer

@@ -1,6 +1,7 @@
 """Images that the tests of this folder write: photo-like pixels, class folders, sources in memory."""
 
 import hashlib
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,13 @@ def photo(seed: int = 0, height: int = 37, width: int = 53) -> np.ndarray:
     random = np.random.default_rng(seed)
     steps = random.normal(size=(height, width, 3)).cumsum(0).cumsum(1) + random.normal(size=(height, width, 3))
     return ((steps - steps.min()) / np.ptp(steps) * 255).astype(np.uint8)
+
+
+def encoded(pixels: np.ndarray, kind: str) -> bytes:
+    """A file of one of Pillow's formats, in memory."""
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
 
 
 def save_photo(path: Path, seed: int = 0, **options) -> Path:

@@ -46,7 +46,7 @@ def write_run(folder: Path, data: Path) -> Run:
 def brightness_model() -> keras.Model:
     """Pixels ``[batch, 32, 32, 3]`` to the probabilities of dark and light, right for every test picture."""
     pixels = keras.Input((32, 32, 3), name="pixels")
-    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 127.5, -1.0)(pixels))
+    mean = keras.layers.GlobalAveragePooling2D(name="head_pool")(keras.layers.Rescaling(1 / 127.5, -1.0)(pixels))
     output = keras.layers.Dense(2, "softmax", name="head_output")
     model = keras.Model(pixels, output(mean))
     output.set_weights([np.array([[-5.0, 5.0]] * 3, np.float32), np.zeros(2, np.float32)])

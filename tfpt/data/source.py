@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from tfpt.data.decode import decode_image
 from tfpt.data.decode_files import decode_files
 from tfpt.data.held_pixels import HeldPixels
+from tfpt.data.normalise import normalised_path
 from tfpt.errors import DataError
 
 
@@ -52,6 +55,28 @@ class ImageSource:
             return image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1)
         assert self.paths is not None
         return decode_image(tf.constant(Path(self.paths[index]).read_bytes())).numpy()
+
+    def encoded(self, index: int) -> bytes:
+        """A file's bytes that ``decode_image`` reads as Pillow does: the original, or the PNG made from it.
+
+        Raises:
+            DataError: the file can't be read any more.
+        """
+        if self.paths is None:
+            buffer = BytesIO()
+            Image.fromarray(self.load(index)).save(buffer, "PNG", compress_level=1)
+            return buffer.getvalue()
+        try:
+            return Path(self.paths[index]).read_bytes()
+        except OSError as error:
+            raise DataError(f"{self.names[index]} was there when the data were read, but can't be read now: "
+                            f"{error.strerror or error}.") from error
+
+    @property
+    def converted(self) -> int:
+        """How many images are read from a PNG that was made from their file."""
+        paths = self.paths or ()
+        return sum(path == str(normalised_path(known)) for path, known in zip(paths, self.hashes, strict=bool(paths)))
 
     def content_hash(self, index: int) -> str:
         """sha256 of the stored bytes, in hexadecimal."""

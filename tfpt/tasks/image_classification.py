@@ -15,8 +15,10 @@ from tfpt.data.augmentation import effective_views
 from tfpt.data.source import ImageSource
 from tfpt.evaluation.classification import classification_scores
 from tfpt.evaluation.predictions import predict_probabilities, probability_batches
+from tfpt.export.image_signatures import image_classifier_signatures
 from tfpt.models import backbone, classifier, pretrained
-from tfpt.task import Adjustment, LeftOut, ReusableInputs, Splits, Step, StepContext, Task, Unit, Visits
+from tfpt.task import (
+    Adjustment, LeftOut, Requests, ReusableInputs, ServedModel, Splits, Step, StepContext, Task, Unit, Visits)
 from tfpt.training.dropout import set_dropout_rate
 from tfpt.training.losses import class_weights, cross_entropy
 from tfpt.training.optimizers import make_optimizer
@@ -187,6 +189,25 @@ def hand_on(config: Config, model: Any, metadata: Mapping[str, Any]) -> tuple[An
     return backbone.extract_backbone(model), description
 
 
+def signatures(config: Config, model: Any, metadata: Mapping[str, Any]) -> ServedModel:
+    return image_classifier_signatures(model, model.get_layer("head_pool").output, metadata["image_size"],
+                                       metadata["class_names"])
+
+
+def requests(config: Config, source: ImageSource) -> Requests:
+    return Requests(lambda first, stop: {"image_bytes": [source.encoded(index) for index in range(first, stop)]},
+                    source.converted)
+
+
+def network_inputs(config: Config, source: ImageSource) -> Iterator[Mapping[str, np.ndarray]]:
+    for batch in eval_batches(config, source):
+        yield {"pixels": batch["image"].numpy().astype(np.float32)}
+
+
+def expected(config: Config, model: Any, source: ImageSource) -> Mapping[str, np.ndarray]:
+    return {"probabilities": predict_probabilities(model, eval_batches(config, source))}
+
+
 TASK = Task(
     name="image_classification", config_class=ImageClassificationConfig, demo_recipe="image_classification/demo",
     resolve=resolve, sources=sources, labelled=labelled, read_inputs=read_inputs, build=build,
@@ -196,4 +217,4 @@ TASK = Task(
     adjustments={"model.head.dropout": Adjustment(kind=bool, apply=adjust_dropout)},
     default_search=default_search,
     headline=("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class"), report=report, predict=predict,
-    hand_on=hand_on)
+    hand_on=hand_on, signatures=signatures, requests=requests, network_inputs=network_inputs, expected=expected)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from tfpt.atomic_files import atomic_write_text
-from tfpt.errors import DataError, RunError
+from tfpt.errors import RunError
 from tfpt.run_directory import Run
 from tfpt.task import LeftOut, Task
-from tfpt.workflows.finished_run import FinishedRun, open_finished
+from tfpt.workflows.finished_data import measured_examples
+from tfpt.workflows.finished_run import open_finished
 
 TEST = "test"
 
@@ -30,7 +31,7 @@ def evaluate(run: str | Path | Run, *, data: str | None = None) -> dict[str, Any
         DataError: the data can't be read, or the run's own data changed since it was trained.
     """
     opened = open_finished(run)
-    source, left_out = _source(opened, data)
+    source, left_out = measured_examples(opened, data)
     return score(opened.run, opened.task, opened.config, opened.model, source, opened.metadata, data, left_out)
 
 
@@ -61,19 +62,6 @@ def write_report(run: Run, name: str, report: dict[str, Any]) -> dict[str, Any]:
     file = run.evaluation / f"{name}.json"
     atomic_write_text(file, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     return {**report, "where": str(file)}
-
-
-def _source(opened: FinishedRun, data: str | None) -> tuple[Any, list[LeftOut]]:
-    if data is not None:
-        return opened.task.labelled(opened.config, opened.metadata, data)
-    splits = opened.task.sources(opened.config)
-    trained_on = opened.record["fingerprints"]["data"]
-    if splits.fingerprint != trained_on:
-        raise DataError(
-            f"The test split of this run can't be had: its data has changed since training (fingerprint "
-            f"{splits.fingerprint[:12]}, {trained_on[:12]} when trained), so images of the new test split may have "
-            "been trained on. Bring the data back as it was, or evaluate on other data with --data PATH.")
-    return splits.test, list(splits.left_out)
 
 
 def _file_name(data: str) -> str:

@@ -1,0 +1,1 @@
+"""What leaves the house: SavedModels and other formats, each reloaded elsewhere and held against trained numbers."""

@@ -1,0 +1,106 @@
+"""``tfpt export``: a run's model written for serving, and published only if it gives the trained numbers."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tfpt.errors import CheckFailed
+from tfpt.export.parity import Parity
+from tfpt.export.publish import publishing
+from tfpt.export.runtimes import require
+from tfpt.export.saved_model import write_saved_model
+from tfpt.export.warmup import write_warmup
+from tfpt.run_directory import Run, find_run
+from tfpt.task import ServedModel
+from tfpt.training.screen import Screen
+from tfpt.workflows.export_cards import write_cards
+from tfpt.workflows.export_checks import Examples, check_saved_model, examples_of
+from tfpt.workflows.export_formats import NetworkFormat, check_options, network_format
+from tfpt.workflows.export_warmup import warmup_count, warmup_records, write_expected_answers
+from tfpt.workflows.finished_run import FinishedRun, open_finished
+
+SAVED_MODEL = "saved_model"
+MODEL_NAME = "model"
+"""What servers know an export by: the name in docker/models.config, and in the examples of signature.json."""
+
+
+def export_run(run: str | Path | Run, *, version: int | None = None, to: str | Path | None = None,
+               data: str | None = None, model_format: str = SAVED_MODEL, quantize: str = "none",
+               quiet: bool = False) -> dict[str, Any]:
+    """Write a run's model to ``<run>/export/<version>`` (or ``to/<version>``), if it then gives the trained numbers.
+
+    Args:
+        run: a run, its folder or its name.
+        version: the export's number; None: the next free one.
+        to: the folder of versions; formats other than the SavedModel go to a folder of the format's name in it.
+        data: labelled data to check on, as ``--data`` takes it; None: the run's own test split.
+        model_format: "saved_model", "onnx" or "litert".
+        quantize: of "litert": "none", "float16" or "int8".
+
+    Returns:
+        What was written and how it was checked, JSON-able.
+
+    Raises:
+        RunError, DataError: no such run, an unfinished one, or its data can't be had.
+        ExportError: the version exists, there is no room, a package is missing, or the format can't hold the model.
+        CheckFailed: the export doesn't give the trained numbers; nothing was published.
+    """
+    began, screen = time.monotonic(), Screen(quiet=quiet)
+    check_options(model_format, quantize)
+    require(model_format)
+    opened = open_finished(run if isinstance(run, Run) else find_run(run))
+    other = None if model_format == SAVED_MODEL else network_format(model_format, quantize)
+    base = Path(to) if to is not None else opened.run.path / "export"
+    base = base / other.folder if other else base
+    screen.line("reading", data or opened.config.data.path)
+    examples = examples_of(opened, data)
+    served = opened.task.signatures(opened.config, opened.model, opened.metadata)
+    with publishing(base, version) as (folder, number):
+        screen.line("writing", str(base / str(number)))
+        file = _write(folder, opened, served, examples, other)
+        screen.line("checking", f"{len(examples.names):,} examples")
+        checks, accuracy = _check(folder, opened, examples, other)
+        write_cards(folder, opened, served, version=number, model_format=other.folder if other else SAVED_MODEL,
+                    model_file=file if other else None, checks=checks, accuracy=accuracy,
+                    warmup_examples=0 if other else warmup_count(examples))
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return {"export": str(base / str(number)), "run": str(opened.run.path), "task": opened.task.name,
+            "format": model_format, "quantize": quantize, "version": number, "bytes": size,
+            "file": file, "signatures": [] if other else list(served.signatures),
+            "beyond_network": served.beyond_network if other else None,
+            "checked": {"examples": len(examples.names), "converted": examples.requests.converted,
+                        "loaders": {name: asdict(parity) for name, parity in checks.items()}, "accuracy": accuracy},
+            "wall_seconds": round(time.monotonic() - began, 2)}
+
+
+def _write(folder: Path, opened: FinishedRun, served: ServedModel, examples: Examples,
+           other: NetworkFormat | None) -> str:
+    """Write the model into ``folder``; returns the name of its file."""
+    if other is not None:
+        other.write(opened, served, folder / other.file)
+        for name, text in served.assets.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        return other.file
+    write_saved_model(served, folder)
+    records = warmup_records(opened, served, examples)
+    write_warmup(folder, MODEL_NAME, records)
+    write_expected_answers(folder, examples)
+    return "saved_model.pb"
+
+
+def _check(folder: Path, opened: FinishedRun, examples: Examples,
+           other: NetworkFormat | None) -> tuple[dict[str, Parity], dict[str, float]]:
+    """The parity by loader, and what ``NetworkFormat.check`` measures. CheckFailed: one differs."""
+    checks, accuracy = (other.check(folder / other.file, opened, examples) if other
+                        else (check_saved_model(folder, examples), {}))
+    for loader, parity in checks.items():
+        if not parity.passed:
+            raise CheckFailed(f"The export was loaded by {_article(loader)}. {parity.failure()} Nothing was published. "
+                              f"This is a fault of tfpt or of a library under it: please report it, with what "
+                              f"`tfpt --version` prints.")
+    return checks, accuracy
+
+
+def _article(loader: str) -> str:
+    return f"a {loader}" if loader == "fresh process" else loader

@@ -1,0 +1,40 @@
+"""The examples that a finished run is measured on: its own test split, or others."""
+
+from typing import Any
+
+import numpy as np
+
+from tfpt.errors import DataError
+from tfpt.task import LeftOut, Splits
+from tfpt.workflows.finished_run import FinishedRun
+
+
+def measured_examples(opened: FinishedRun, data: str | None) -> tuple[Any, list[LeftOut]]:
+    """The source at ``data``, as ``--data`` takes it, or the run's own test split, and what was left out.
+
+    Raises:
+        DataError: the data can't be read, lacks the run's classes, or changed since training.
+    """
+    if data is not None:
+        return opened.task.labelled(opened.config, opened.metadata, data)
+    splits = own_splits(opened)
+    return splits.test, list(splits.left_out)
+
+
+def own_splits(opened: FinishedRun) -> Splits:
+    """The run's data as they were split for its training. DataError: they changed since, or can't be read."""
+    splits = opened.task.sources(opened.config)
+    trained_on = opened.record["fingerprints"]["data"]
+    if splits.fingerprint != trained_on:
+        raise DataError(
+            f"The test split of this run can't be had: its data has changed since training (fingerprint "
+            f"{splits.fingerprint[:12]}, {trained_on[:12]} when trained), so images of the new test split may have "
+            "been trained on. Bring the data back as it was, or name other data with --data PATH.")
+    return splits
+
+
+def at_most(source: Any, examples: int) -> Any:
+    """``source``, or that many of its examples, evenly spaced: a split may be sorted by class."""
+    if len(source) <= examples:
+        return source
+    return source.subset(np.linspace(0, len(source) - 1, examples).round().astype(np.int64))
