@@ -15,7 +15,7 @@ COMMANDS = {
     "tune": ("tfpt.commands.tune:command", "Search learning rate, unfreeze depth or any setting."),
     "evaluate": ("tfpt.commands.evaluate:command", "Measure a run's model on its test images, or on others."),
     "predict": ("tfpt.commands.predict:command", "Say what a run's model sees in files and folders."),
-    "export": ("tfpt.commands.export:command", "Write a run's model for serving, if it gives the trained numbers."),
+    "export": ("tfpt.commands.export:command", "Write a run's model for serving, and check its numbers."),
     "serve-check": ("tfpt.commands.serve_check:command", "Check an export as a server would load it."),
     "runs": ("tfpt.commands.runs:command", "List the runs: status, data, schedule, score."),
     "cache": ("tfpt.commands.cache:command", "Show, check and clear what is kept between runs."),

@@ -2,9 +2,9 @@ from tfpt.commands.export_summary import check_lines, export_lines
 
 PARITY = {"examples": 181, "same_label": 181, "compared": 180, "differing_labels": 0, "unreadable": 0, "not_finite": 0,
           "largest_difference": 4.2e-7, "worst": None, "problem": None, "probability_tolerance": 1e-4,
-          "label_margin": 2e-4}
+          "label_margin": 2e-4, "report": "181 of 181 same label, largest difference 4e-7"}
 EXPORT = {"export": "runs/photos-0001/export/1", "run": "runs/photos-0001", "task": "image_classification",
-          "format": "saved_model", "quantize": "none", "version": 1, "bytes": 9_340_000, "file": "saved_model.pb",
+          "format": "saved_model", "version": 1, "bytes": 9_340_000, "file": "saved_model.pb",
           "signatures": ["serving_default", "pixels"], "beyond_network": None, "wall_seconds": 9.1,
           "checked": {"examples": 181, "converted": 0, "accuracy": {},
                       "loaders": {"fresh process": PARITY, "C++ loader": PARITY}}}
@@ -44,6 +44,11 @@ def test_a_check_tells_ops_parity_warm_up_and_latency():
     assert lines[4] == "warm-up   5 requests answered"
     assert lines[5].split() == "latency batch 1 p50 2.7 ms p99 4.6 ms 1,365 examples/s 300 calls".split()
     assert len(lines) == 7
+
+
+def test_what_an_export_says_does_not_steer_the_terminal():
+    lines = check_lines({**CHECK, "export": "a\x1b[2Jb", "ops": {**CHECK["ops"], "text": ["TFText>\x1b[31m"]}})
+    assert not any("\x1b" in line for line in lines) and "a\\x1b[2Jb" in lines[0]
 
 
 def test_a_check_without_a_run_says_that_numbers_were_not_compared():

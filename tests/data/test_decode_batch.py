@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.data.image_files import encoded, photo
 from tfpt.data.decode import decode_and_resize
-from tfpt.data.decode_batch import declared_pixels, decode_batch
+from tfpt.data.decode_batch import decode_batch
 
 SIZE = 24
 FORMATS = ("JPEG", "PNG", "GIF", "BMP")
@@ -56,18 +56,8 @@ def test_cut_off_anywhere_nothing_raises(kind):
     assert not decode(tf.constant(cut))[1].numpy().any()
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-def test_the_header_tells_the_pixels(kind):
-    assert declared_pixels(tf.constant(encoded(photo(1, 30, 41), kind))).numpy() == 30 * 41
-
-
 def test_an_image_of_too_many_pixels_is_not_decoded():
     """A whole and valid PNG of 14 kB, of one bit a pixel: the decoder itself would take it."""
     buffer = BytesIO()
     Image.new("1", (10_000, 9_000)).save(buffer, "PNG")
-    assert declared_pixels(tf.constant(buffer.getvalue())).numpy() == 90_000_000
     assert decode(tf.constant([buffer.getvalue(), files()[1]]))[1].numpy().tolist() == [False, True]
-
-
-def test_what_is_no_image_declares_nothing():
-    assert declared_pixels(tf.constant(b"<html>")).numpy() == 0

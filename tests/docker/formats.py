@@ -7,9 +7,12 @@ session_bundle_config.proto and config/monitoring_config.proto.
 
 import fnmatch
 import re
+import shlex
 from pathlib import Path
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 FLAGS = {"port", "rest_api_port", "model_config_file", "enable_batching", "batching_parameters_file",
          "monitoring_config_file", "file_system_poll_wait_seconds", "rest_api_timeout_in_ms", "enable_model_warmup"}
@@ -95,6 +98,29 @@ def instructions(file: Path):
 def copied(file: Path):
     """What a Dockerfile takes from the build's folder."""
     return [source for name, rest in instructions(file) if name == "COPY" for source in rest.split()[:-1]]
+
+
+def pip_installs(file: Path):
+    """(constraints file, what is installed) of each `pip install` of a Dockerfile, which does nothing else."""
+    found = []
+    for name, rest in instructions(file):
+        for command in re.split(r"&&|;|\|\|", rest) if name == "RUN" else ():
+            words = shlex.split(command)
+            if words[:2] == ["pip", "install"]:
+                assert words[2] == "-c" and len(words) == 5, command
+                found.append((words[3], words[4]))
+    return found
+
+
+def pins(file: Path):
+    """The version of each package in a file of pip's constraints, by its normalized name."""
+    found = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            name, version = re.fullmatch(r"([\w.-]+)==([\w.]+)", line).groups()
+            assert canonicalize_name(name) not in found, name
+            found[canonicalize_name(name)] = Version(version)
+    return found
 
 
 def ignored(path, dockerignore):

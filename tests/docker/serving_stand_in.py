@@ -21,6 +21,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from tfpt.config.export import MODEL_NAME
+
 HTTP_CODES = {grpc.StatusCode.NOT_FOUND: 404, grpc.StatusCode.INVALID_ARGUMENT: 400,
               grpc.StatusCode.FAILED_PRECONDITION: 412}
 PATH = re.compile(r"/v1/models/([^/:]+)(?::predict)?")
@@ -76,7 +78,7 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(export: Path, most_rows: int, name: str = "model", **settings: Any) -> Iterator[Serving]:
+def serving(export: Path, most_rows: int, name: str = MODEL_NAME, **settings: Any) -> Iterator[Serving]:
     """Serve the newest version in ``export``, until the block ends."""
     newest = max((path for path in export.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
     loaded = tf.saved_model.load(str(newest))

@@ -17,18 +17,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.docker.serving_stand_in import Serving, serving
-from tests.export.conftest import small_export  # noqa: F401
 
 CLIENT = Path(__file__).resolve().parents[2] / "docker" / "client.py"
 _spec = importlib.util.spec_from_file_location("serving_client", CLIENT)
 client = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(client)
-
-
-@pytest.fixture(scope="module")
-def export(small_export):  # noqa: F811
-    """The folder that TFPT_EXPORT would name."""
-    return small_export.parent
 
 
 @pytest.fixture(scope="module")

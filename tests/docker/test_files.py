@@ -1,6 +1,7 @@
 """docker/: what a container engine, TensorFlow Serving and `docker build` would be given."""
 
 import configparser
+import json
 import os
 import re
 import shlex
@@ -8,33 +9,42 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 import yaml
 from google.protobuf import text_format
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from tensorflow_serving.config import model_server_config_pb2
 
 from tests.docker.formats import (COMPOSE, FIELDS, FLAGS, SERVICE, check, copied, ignored, instructions, interpolated,
-                                  messages)
+                                  messages, pins, pip_installs)
 from tests.docker.serving_stand_in import serving
-from tests.export.conftest import small_export  # noqa: F401
-from tfpt.export.publish import publishing, versions
+from tfpt.commands.export_summary import SERVING_IMAGE, export_lines
+from tfpt.config.export import MODEL_NAME
+from tfpt.export.signature_card import SERVER
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / "docker"
 DOCKERFILES = sorted(FOLDER.glob("Dockerfile*"))
 DOCKERIGNORE = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+PINS = pins(FOLDER / "constraints.txt")
 
 
 def parsed(file, empty):
     return text_format.Parse((FOLDER / file).read_text(encoding="utf-8"), empty)
 
 
-def tensorflow_minor(package="tensorflow"):
+def requirements(section="options", key="install_requires"):
     setup = configparser.ConfigParser(interpolation=None)
     setup.read(REPOSITORY / "setup.cfg", encoding="utf-8")
-    return re.search(rf"^{package} >=(\d+\.\d+)", setup["options"]["install_requires"], re.MULTILINE)[1]
+    return setup[section][key].strip().splitlines()
+
+
+def tensorflow_minor(package="tensorflow"):
+    return re.search(rf"^{package} >=(\d+\.\d+)", "\n".join(requirements()), re.MULTILINE)[1]
 
 
 @pytest.fixture(scope="module")
@@ -125,18 +135,34 @@ def test_serving_is_of_the_tensorflow_that_exports(service):
     assert version.rpartition(".")[0] == tensorflow_minor() == tensorflow_minor("tensorflow-serving-api")
 
 
-def test_what_an_export_publishes_is_what_the_mount_needs(small_export, tmp_path):  # noqa: F811
-    export = tmp_path / "export"
-    with publishing(export) as (folder, number):
-        subprocess.run(["cp", "-R", f"{small_export}/.", str(folder)], check=True)
-    assert list(versions(export)) == [number] and os.listdir(export) == [str(number)]
-    assert (export / str(number) / "saved_model.pb").is_file()
-    for path in (export, *export.rglob("*")):  # the server is run by nobody
+def test_what_an_export_publishes_is_what_the_mount_needs(export):
+    number, = (name for name in os.listdir(export) if (export / name).is_dir())
+    assert re.fullmatch(r"[1-9]\d*", number) and (export / number / "saved_model.pb").is_file()
+    paths = [export, *export.rglob("*")]
+    assert export / number / "assets.extra" / "tf_serving_warmup_requests" in paths
+    for path in paths:  # the server is run by nobody
         needed = 0o5 if path.is_dir() else 0o4
-        assert path.stat().st_mode & needed == needed, path
+        assert not path.is_symlink() and path.stat().st_mode & needed == needed, path
 
 
-def test_the_health_check_tells_a_server_that_is_ready(service, served_model, small_export):  # noqa: F811
+def test_an_export_is_told_to_be_served_and_asked_as_here(service, served_model, exported, export):
+    ports = {name: f"127.0.0.1:{flags(service)[f'{flag}port']}" for name, flag in (("rest", "rest_api_"), ("grpc", ""))}
+    assert service["image"] == SERVING_IMAGE and served_model.name == MODEL_NAME
+    assert SERVER == f"http://{ports['rest']}/v1/models/{served_model.name}"
+    serve, = (line for line in export_lines(exported) if line.startswith("serve "))
+    words = shlex.split(serve)
+    assert words[-1] == SERVING_IMAGE and words[words.index("-p") + 1] == service["ports"][0]
+    assert words[words.index("-v") + 1] == f"{export}:{served_model.base_path}:ro"
+    card = json.loads((Path(exported["export"]) / "signature.json").read_text(encoding="utf-8"))
+    commands = [example["command"] for example in card["examples"] if "command" in example]
+    assert commands and all(re.search(rf"{re.escape(SERVER)}(:predict)?$", command) for command in commands)
+    told = subprocess.run([sys.executable, str(FOLDER / "client.py"), "--help"], capture_output=True, text=True,
+                          env={**os.environ, "COLUMNS": "200"}, check=True).stdout
+    for option, default in (*ports.items(), ("model", MODEL_NAME)):
+        assert re.search(rf"--{option} .*default: {re.escape(default)}$", told, re.MULTILINE), option
+
+
+def test_the_health_check_tells_a_server_that_is_ready(service, served_model, export):
     kind, *command = service["healthcheck"]["test"]
     port = flags(service)["rest_api_port"]
     assert kind == "CMD" and command[:2] == ["bash", "-c"] and command[2].count(f"/{port} ") == 1
@@ -145,11 +171,11 @@ def test_the_health_check_tells_a_server_that_is_ready(service, served_model, sm
         script = command[2].replace(f"127.0.0.1/{port} ", address.replace(":", "/") + " ")
         return subprocess.run([*command[:2], script], capture_output=True, timeout=30).returncode == 0
 
-    with serving(small_export.parent, 32, name=served_model.name) as served:
+    with serving(export, 32, name=served_model.name) as served:
         assert healthy(served.rest)
     assert not healthy(served.rest), "nobody listens any more"
     for settings in ({"state": "LOADING"}, {"state": "UNAVAILABLE"}, {"name": "another"}):
-        with serving(small_export.parent, 32, **{"name": served_model.name, **settings}) as served:
+        with serving(export, 32, **{"name": served_model.name, **settings}) as served:
             assert not healthy(served.rest), settings
 
 
@@ -163,11 +189,30 @@ def test_training_image(file):
     assert (found["ENTRYPOINT"], found["WORKDIR"]) == ('["tfpt"]', "/work") and '"/work"' in found["VOLUME"]
     assert re.fullmatch(r"[1-9]\d*", found["USER"]) and names.index("USER") > max(
         place for place, name in enumerate(names) if name == "RUN")
-    installed = [word for name, rest in instructions(file) if name == "RUN" for word in shlex.split(rest)
-                 if word.startswith("tensorflow")]
-    extra = r"\[and-cuda\]" if file.suffix == ".gpu" else ""
-    assert len(installed) == 1
-    assert re.fullmatch(rf"tensorflow{extra}==(\d+\.\d+)\.\d+", installed[0])[1] == tensorflow_minor()
+    assert [file for file, _ in pip_installs(file)] == ["docker/constraints.txt"] * 2
+    extra = "[and-cuda]" if file.suffix == ".gpu" else ""
+    assert [what for _, what in pip_installs(file)] == [f"tensorflow{extra}=={PINS['tensorflow']}", "."]
+
+
+@pytest.mark.parametrize("requirement", map(Requirement, requirements()), ids=lambda requirement: requirement.name)
+def test_what_setup_cfg_requires_is_pinned_within_its_range(requirement):
+    assert PINS[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_what_that_needs_is_pinned_too_and_no_developers_tool_is():
+    wanted, seen = [(Requirement(line), "") for line in requirements()], set()
+    while wanted:
+        requirement, extra = wanted.pop()
+        name = canonicalize_name(requirement.name)
+        if name == "setuptools" or requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        assert PINS[name] in requirement.specifier, requirement
+        for chosen in {"", *requirement.extras} - {done for known, done in seen if known == name}:
+            seen.add((name, chosen))
+            if distribution(name).version == str(PINS[name]):  # another version may have other needs
+                wanted += [(Requirement(line), chosen) for line in distribution(name).requires or []]
+    tools = {canonicalize_name(Requirement(line).name) for line in requirements("options.extras_require", "dev")}
+    assert "pytest" in tools and not tools & PINS.keys()
 
 
 def test_the_build_gets_what_it_copies_and_nothing_else():
@@ -176,7 +221,8 @@ def test_the_build_gets_what_it_copies_and_nothing_else():
     inside = ["tfpt/tasks/image_classification.py", "configs/image_classification/demo.yaml"]
     for name in sources + inside:
         assert (REPOSITORY / name).exists() and not ignored(name, DOCKERIGNORE), name
-    assert {name for name in os.listdir(REPOSITORY) if not ignored(name, DOCKERIGNORE)} == set(sources)
+    names = [*os.listdir(REPOSITORY), *(f"docker/{name}" for name in os.listdir(FOLDER))]
+    assert {name for name in names if not ignored(name, DOCKERIGNORE)} == set(sources)
     for name in (".git/config", "runs/photos-0001/model.keras", "photos/a.jpg", "tfpt/tasks/__pycache__/x.pyc"):
         assert ignored(name, DOCKERIGNORE), name
 
@@ -187,7 +233,8 @@ def test_what_the_build_copies_is_enough_to_install(tmp_path):
         if place.is_dir():
             shutil.copytree(place, tmp_path / source, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(place, tmp_path)
+            (tmp_path / source).parent.mkdir(exist_ok=True)
+            shutil.copy(place, tmp_path / source)
     done = subprocess.run([sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index",
                            "--wheel-dir", "wheels", "."], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.export.signatures import edit_graph, save_functions
 from tfpt.errors import ExportError
@@ -48,6 +49,18 @@ def test_a_damaged_saved_model(small_export, tmp_path):
         (tmp_path / "saved_model.pb").write_bytes(content)
         with pytest.raises(ExportError, match=f"holds {len(content):,} bytes that can't be parsed"):
             read_meta_graph(tmp_path)
+
+
+def test_a_tag_that_stands_twice_hides_no_graph(small_export, tmp_path):
+    """Loaders compare sets of tags: they would load the first graph."""
+    shutil.copytree(small_export, tmp_path / "1")
+    path = tmp_path / "1" / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    saved.meta_graphs.add().CopyFrom(saved.meta_graphs[0])
+    saved.meta_graphs[0].meta_info_def.tags[:] = ["serve", "serve"]
+    path.write_bytes(saved.SerializeToString())
+    with pytest.raises(ExportError, match="one graph .* but found 2"):
+        read_meta_graph(tmp_path / "1")
 
 
 def test_only_the_graph_that_servers_load_counts(small_export, tmp_path):

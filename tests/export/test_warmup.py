@@ -93,6 +93,65 @@ def test_a_tensor_that_is_not_whole(tmp_path):
         read_warmup(tmp_path)
 
 
+def tensor_record(dtype, sides, rank_known=True, **values):
+    log = prediction_log_pb2.PredictionLog()
+    tensor = log.predict_log.request.inputs["x"]
+    tensor.dtype = dtype
+    tensor.tensor_shape.unknown_rank = not rank_known
+    for side in sides:
+        tensor.tensor_shape.dim.add().size = side
+    for field, value in values.items():
+        if field == "tensor_content":
+            tensor.tensor_content = value
+        else:
+            getattr(tensor, field).extend(value)
+    return log.SerializeToString()
+
+
+FLOAT, TEXT, INT8, VARIANT = (tf.as_dtype(name).as_datatype_enum for name in ("float32", "string", "int8", "variant"))
+
+
+@pytest.mark.parametrize("record, reason", [
+    (tensor_record(FLOAT, [10 ** 13], float_val=[1]), "it would take 40,000,000,000,000 bytes, more than 268,435,456"),
+    (tensor_record(FLOAT, [2 ** 32, 2 ** 32, 2 ** 32], float_val=[1]), "it would take"),
+    (tensor_record(FLOAT, [10 ** 13]), "it would take"),
+    (tensor_record(TEXT, [10 ** 13], string_val=[b"x"]), "it would take"),
+    (tensor_record(TEXT, [10 ** 5], string_val=[b"x" * 10 ** 4]), "it would take 1,006,400,000 bytes"),
+    (tensor_record(TEXT, [2]), "x has 0 texts for 2 elements"),
+    (tensor_record(TEXT, [1], string_val=[b"a", b"b"]), "x has 2 texts for 1 elements"),
+    (tensor_record(TEXT, [1], string_val=[b"a"], tensor_content=b"12345678"), "OBJECT array"),
+    (tensor_record(FLOAT, [-1], float_val=[1]), "x has no definite shape"),
+    (tensor_record(FLOAT, [], rank_known=False, float_val=[1]), "x has no definite shape"),
+    (tensor_record(FLOAT, [1] * 100, float_val=[1]), "dimension"),
+    (tensor_record(INT8, [1], int_val=[1000]), "1000"),
+    (tensor_record(VARIANT, [1]), "x has the data type variant, which can't be sent again"),
+    (tensor_record(0, [1]), "x has the unknown data type 0"),
+    (tensor_record(99, [1]), "x has the unknown data type 99")])
+def test_tensors_that_no_array_can_be(tmp_path, record, reason):
+    write_records(tmp_path, record)
+    with pytest.raises(ExportError, match=f"Expected predict requests.* but: .*{reason}"):
+        read_warmup(tmp_path)
+
+
+def test_the_limit_is_of_all_requests_together(tmp_path, monkeypatch):
+    monkeypatch.setattr("tfpt.export.warmup.MOST_BYTES", 2_000)
+    record = tensor_record(FLOAT, [250], float_val=[1])
+    write_records(tmp_path, record, record)
+    assert [batch["x"].tolist() for _, batch in read_warmup(tmp_path)] == [[1.0] * 250] * 2
+    write_records(tmp_path / "assets.extra", record, record, record)
+    with pytest.raises(ExportError, match="it would take 3,000 bytes, more than 2,000"):
+        read_warmup(tmp_path / "assets.extra")
+    (tmp_path / FILE).write_bytes(bytes(2_001))
+    with pytest.raises(ExportError, match="it would take 2,001 bytes"):
+        read_warmup(tmp_path)
+
+
+def test_more_records_than_tensorflow_serving_takes_are_not_read(tmp_path):
+    write_records(tmp_path, *[tensor_record(FLOAT, [1])] * (MOST_RECORDS + 1))
+    with pytest.raises(ExportError, match="it holds 1,001, and TensorFlow Serving takes 1,000"):
+        read_warmup(tmp_path)
+
+
 def test_more_than_tensorflow_serving_takes(tmp_path):
     records = [("serving_default", {"x": np.zeros(1)})] * MOST_RECORDS
     write_warmup(tmp_path, "photos", records)

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -151,6 +153,64 @@ def test_at_most_a_thousand_examples_are_asked_for(run, monkeypatch, tmp_path):
 
     monkeypatch.setattr(export_checks, "MOST_EXAMPLES", 3)
     assert export_run(run, quiet=True)["checked"]["examples"] == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing(run, tmp_path, number):
+    """No half-written version, no copies of test images, no process."""
+    (tmp_path / "temporary").mkdir()
+    process = subprocess.Popen([sys.executable, "-m", "tfpt", "export", "pictures-0001"], stderr=subprocess.PIPE,
+                               env={**os.environ, "TMPDIR": str(tmp_path / "temporary")}, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    line = ""
+    while not line.startswith("checking"):
+        line = process.stderr.readline()
+        assert line or process.poll() is None
+    while not list((tmp_path / "temporary").glob("tfpt-export-*/output")):  # the other process has been started
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, number)
+    rest = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 128 + number and "Traceback" not in rest
+    assert not [name for name in os.listdir(tmp_path / "temporary") if name.startswith("tfpt")]
+    assert os.listdir(run.path / "export") == []
+
+
+def test_a_model_that_is_written_again_meanwhile_is_not_published(run, monkeypatch):
+    checked = export_module.check_saved_model
+
+    def trained_on(folder, examples):
+        run.model_file.write_bytes(run.model_file.read_bytes() + b"more")
+        return checked(folder, examples)
+
+    monkeypatch.setattr(export_module, "check_saved_model", trained_on)
+    with pytest.raises(RunError, match="written again"):
+        export_run(run, quiet=True)
+    assert os.listdir(run.path / "export") == []
+
+
+def test_a_model_that_gives_no_numbers_is_the_runs_fault(run):
+    model = brightness_model()
+    model.get_layer("head_output").set_weights([np.full((3, 2), np.nan), np.zeros(2)])
+    model.save(run.model_file)
+    with pytest.raises(CheckFailed, match="aren't finite.*Train it again"):
+        export_run(run, quiet=True)
+
+
+def test_large_requests_go_in_small_batches(run, monkeypatch):
+    from tfpt.workflows import export_checks, export_warmup
+    from tfpt.workflows.finished_run import open_finished
+
+    examples = export_checks.examples_of(open_finished(run), None)
+    together = [value for batch in examples.batches() for value in batch["image_bytes"]]
+    monkeypatch.setattr(export_checks, "BATCH_BYTES", 1)
+    batches = list(examples.batches())
+    assert len(batches) == len(examples.names) > 1
+    assert [value for batch in batches for value in batch["image_bytes"]] == together
+    assert export_warmup.warmup_count(examples) == len(examples.names)
+    monkeypatch.setattr(export_warmup, "WARMUP_BYTES", len(together[0]) + 1)
+    assert export_warmup.warmup_count(examples) == 1
 
 
 def test_no_room_publishes_nothing(run, tmp_path):

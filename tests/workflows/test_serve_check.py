@@ -65,6 +65,15 @@ def test_a_copy_is_held_against_the_run_that_is_named(copy, exported):
     assert serve_check(copy, run=exported[0], quiet=True)["compared_with"] == str(exported[0])
 
 
+def test_a_copy_finds_the_run_of_its_name_if_it_is_the_very_model(copy, exported, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(exported[0], tmp_path / "runs" / "pictures-0001")
+    assert serve_check(copy, quiet=True)["compared_with"] == "runs/pictures-0001"
+    model = tmp_path / "runs" / "pictures-0001" / "model.keras"
+    model.write_bytes(model.read_bytes() + b"another")
+    assert serve_check(copy, quiet=True)["compared_with"] == "the answers that it carries"
+
+
 def test_a_copy_whose_answers_changed_is_refused(copy):
     path = copy / "assets.extra" / "expected_answers.json"
     record = json.loads(path.read_text())
@@ -108,13 +117,13 @@ def test_what_is_no_export_is_one_paragraph(tmp_path, content):
         (tmp_path / "saved_model.pb").write_bytes(content)
     with pytest.raises(ExportError):
         serve_check(tmp_path, quiet=True)
-    with pytest.raises(ExportError, match="is no directory here"):
+    with pytest.raises(RunError, match="no folder here"):
         serve_check(tmp_path / "nowhere", quiet=True)
 
 
 def test_another_format_says_so(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"")
-    with pytest.raises(ExportError, match="model.onnx, which was checked when it was exported"):
+    with pytest.raises(ExportError, match="only model.onnx, which was checked when it was exported"):
         serve_check(tmp_path, quiet=True)
 
 

@@ -7,10 +7,8 @@ import click
 from tfpt import runtime
 from tfpt.commands.export_summary import export_lines
 from tfpt.commands.options import refuse_empty
+from tfpt.config.export import FORMATS, QUANTIZATIONS, SAVED_MODEL
 from tfpt.run_directory import find_run
-
-FORMATS = ("saved_model", "onnx", "litert")
-QUANTIZATIONS = ("none", "float16", "int8")
 
 
 @click.command("export")
@@ -19,15 +17,15 @@ QUANTIZATIONS = ("none", "float16", "int8")
               help="The export's number; an existing one is never written over (default: the next free one).")
 @click.option("--to", metavar="DIR", help="Write DIR/<version> instead of <run>/export/<version>.")
 @click.option("--data", metavar="PATH", help="Check on these data instead of the run's own test images (data.path).")
-@click.option("--format", "model_format", type=click.Choice(FORMATS), default="saved_model", show_default=True,
+@click.option("--format", "model_format", type=click.Choice(FORMATS), default=SAVED_MODEL, show_default=True,
               help="saved_model for TF Serving; onnx and litert hold the network alone, without the decoding of files.")
-@click.option("--quantize", type=click.Choice(QUANTIZATIONS), default="none", show_default=True,
+@click.option("--quantize", type=click.Choice(QUANTIZATIONS), default=QUANTIZATIONS[0], show_default=True,
               help="Of litert: keep the weights in float16, or weights and activations in int8, calibrated on training "
                    "images.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a summary.")
 def command(run: str, version: int | None, to: str | None, data: str | None, model_format: str, quantize: str,
             as_json: bool) -> None:
-    """Write a run's model for serving, if it then gives the trained numbers.
+    """Write a run's model for serving, and check its numbers.
 
     RUN is a run's folder or its name. The export is loaded in a process that has neither Keras nor tfpt, and asked
     for up to 1,000 test examples; if one is answered otherwise than the trained model does, nothing is published

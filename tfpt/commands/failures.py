@@ -19,13 +19,13 @@ BROKEN_PIPE = 141
 
 def run_group(group: click.Group, arguments: Sequence[str] | None) -> int:
     """Runs ``group`` and returns the exit code: 0, 1 (a bug), 2 (usage), an error's own, 130 or 141."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that can't show a character shows "?" instead
             stream.reconfigure(errors="replace")
     try:
         code = _invoke(group, arguments)
-        if sys.stdout is not None:  # None: closed before we began
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except BrokenPipeError:
         # The reader has left (`tfpt runs | head -1`). The interpreter's last flush must not complain either.
@@ -39,7 +39,9 @@ def run_group(group: click.Group, arguments: Sequence[str] | None) -> int:
 
 def say(message: str) -> None:
     """Prints ``tfpt: message`` to stderr, wrapped to a terminal's width, in one line otherwise."""
-    text = f"tfpt: {' '.join(message.split())}"
+    from tfpt.commands.tables import printable
+
+    text = printable(f"tfpt: {' '.join(message.split())}")  # what a hostile file says must not steer the terminal
     if sys.stderr is None:
         return
     if sys.stderr.isatty():
@@ -47,6 +49,18 @@ def say(message: str) -> None:
         text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
     with contextlib.suppress(OSError):  # nobody can be told; the exit code still tells
         click.echo(text, err=True)
+
+
+def _open_closed_streams() -> None:
+    """Opens on /dev/null what was closed before we began (``2>&-``).
+
+    A file that we write would otherwise get its number, and with it whatever C libraries print.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free: the one that is missing
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w"))
 
 
 def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:

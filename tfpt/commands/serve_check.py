@@ -14,7 +14,8 @@ from tfpt.run_directory import find_run
 @click.argument("directory", metavar="DIR")
 @click.option("--run", metavar="RUN", help="The run that it was exported from (default: the one that it lies in).")
 @click.option("--data", metavar="PATH", help="Check on these data instead of the run's own test images (data.path).")
-@click.option("--trust", is_flag=True, help="Load it though it has operations that read or write files.")
+@click.option("--trust", is_flag=True,
+              help="Load it though its operations may reach files, addresses or other processes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 def command(directory: str, run: str | None, data: str | None, trust: bool, as_json: bool) -> None:
     """Check an export as a server would load it.

@@ -1,12 +1,15 @@
 """Which operations an export consists of, and which of them a server may lack or should not run. Nothing is loaded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tensorflow.python.framework import op_def_registry
 
+from tfpt.export.graph_reach import GRAPH, AssetNames, Graph
+from tfpt.export.op_access import (CHECKPOINT_READERS, CHECKPOINT_WRITERS, TABLE_FILE_INPUT, may_reach_out,
+                                   prints_to_a_stream)
 from tfpt.export.saved_model_file import read_meta_graph
 
 PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyFunction"})
@@ -20,18 +23,6 @@ TEXT_OPS = frozenset({
     "WordpieceTokenizeWithOffsets"})
 """Of tensorflow-text 2.21.1, beside those whose names begin with ``TEXT_PREFIX``."""
 TEXT_PREFIX = "TFText>"
-FILE_OPS = frozenset({
-    "ReadFile", "WriteFile", "MatchingFiles", "MatchingFilesDataset", "WholeFileReader", "WholeFileReaderV2",
-    "TextLineReader", "TextLineReaderV2", "FixedLengthRecordReader", "FixedLengthRecordReaderV2", "TFRecordReader",
-    "TFRecordReaderV2", "LMDBReader", "TextLineDataset", "TFRecordDataset", "TFRecordDatasetV2",
-    "FixedLengthRecordDataset", "FixedLengthRecordDatasetV2", "CSVDataset", "CSVDatasetV2", "ExperimentalCSVDataset",
-    "LMDBDataset", "ExperimentalLMDBDataset", "SqlDataset", "ExperimentalSqlDataset", "CacheDataset", "CacheDatasetV2",
-    "SnapshotDataset", "SnapshotDatasetV2", "SnapshotDatasetReader", "SnapshotChunkDataset",
-    "ListSnapshotChunksDataset", "LoadDataset", "SaveDataset", "SaveDatasetV2", "DistributedSave", "DatasetToTFRecord",
-    "ExperimentalDatasetToTFRecord", "Save", "SaveSlices", "SaveV2", "Restore", "RestoreSlice", "RestoreV2",
-    "DTensorRestoreV2", "MergeV2Checkpoints", "LoadAndRemapMatrix", "GenerateVocabRemapping", "CreateSummaryFileWriter",
-    "CreateSummaryDbWriter", "RecordInput", "DumpTensor", "CalibrationStatisticsSaver"})
-"""What reads or writes files. Not the initialisers of tables: they read an asset of the export when it is loaded."""
 
 
 @dataclass(frozen=True)
@@ -42,35 +33,31 @@ class OpReport:
     python: tuple[str, ...]  # call Python: no server can
     text: tuple[str, ...]  # need tensorflow-text
     unknown: tuple[str, ...]  # neither TensorFlow's nor tensorflow-text's
-    file_access: tuple[str, ...]  # read or write files when the model is loaded or called
+    file_access: tuple[str, ...]  # may reach beyond the model when it is loaded or called: files, addresses, processes
 
 
 def op_report(directory: Path) -> OpReport:
-    """The operations of the SavedModel in ``directory``. ExportError: there is none, or it is damaged."""
-    meta_graph = read_meta_graph(directory)
-    return classify_ops(_all_ops(meta_graph.graph_def), _called_ops(meta_graph))
+    """The operations of the SavedModel in ``directory``.
 
+    All of its graph and its functions are judged, wherever they stand, but for those that only store or restore its
+    variables. What a graph does not show stays unseen: which checkpoint a restoring operation opens, where a link in
+    assets/ points, a loop without end, and the faults of TensorFlow's own kernels.
 
-def export_ops(directory: Path) -> frozenset[str]:
-    """All operations of a SavedModel, in the graph and its functions. ExportError: there is none, or it is damaged."""
-    return _all_ops(read_meta_graph(directory).graph_def)
-
-
-def called_ops(directory: Path) -> frozenset[str]:
-    """Those that run when its signatures are called, or when it is initialised: not the ones that store and restore
-    its variables. ExportError: as ``export_ops``.
+    Raises:
+        ExportError: there is none, or it is damaged.
     """
-    return _called_ops(read_meta_graph(directory))
+    meta_graph = read_meta_graph(directory)
+    return classify_ops(_all_ops(meta_graph.graph_def), _excused(meta_graph))
 
 
-def classify_ops(ops: Iterable[str], called: Iterable[str] | None = None) -> OpReport:
-    """Sort ``ops``; file access is looked for among the ``called`` alone, if they are given."""
-    names = frozenset(ops)
+def classify_ops(ops: Iterable[str], excused: Iterable[str] = ()) -> OpReport:
+    """Sort ``ops``; the ``excused`` do no harm where they stand."""
+    names, harmless = frozenset(ops), frozenset(excused)
     text = {name for name in names if name in TEXT_OPS or name.startswith(TEXT_PREFIX)}
     python = names & PYTHON_OPS
     # tensorflow-text may be imported here, and is registered then: its ops are known by their names alone.
     unknown = {name for name in names - text - python if op_def_registry.get(name) is None}
-    files = FILE_OPS & (names if called is None else frozenset(called))
+    files = {name for name in names - text - python - unknown - harmless if may_reach_out(name)}
     return OpReport(len(names), *(tuple(sorted(group)) for group in (python, text, unknown, files)))
 
 
@@ -82,39 +69,34 @@ def python_ops(graph_def: Any) -> set[str]:
 def _all_ops(graph_def: Any) -> frozenset[str]:
     functions = graph_def.library.function
     nodes = [node for body in (graph_def.node, *(function.node_def for function in functions)) for node in body]
-    return frozenset({node.op for node in nodes} - {function.signature.name for function in functions})
+    own = {function.signature.name for function in functions}
+    # A function can't hide an operation by taking its name.
+    return frozenset({node.op for node in nodes if node.op not in own or op_def_registry.get(node.op) is not None})
 
 
-def _called_ops(meta_graph: Any) -> frozenset[str]:
-    bodies = {function.signature.name: function.node_def for function in meta_graph.graph_def.library.function}
-    called = _needed_nodes(meta_graph)
-    waiting, entered = [name for node in called for name in _functions_of(node)], set()
-    while waiting:
-        function = waiting.pop()
-        if function in bodies and function not in entered:
-            entered.add(function)
-            called += bodies[function]
-            waiting += [name for node in bodies[function] for name in _functions_of(node)]
-    return frozenset({node.op for node in called} - bodies.keys())
+def _excused(meta_graph: Any) -> frozenset[str]:
+    """The operations that are excused in each place where they stand."""
+    graph = Graph(meta_graph)
+    if graph.ambiguous:
+        return frozenset()
+    assets = AssetNames(graph)
+    definition = meta_graph.graph_def
+    bodies = [(GRAPH, definition.node), *((function.signature.name, function.node_def)
+                                          for function in definition.library.function)]
+    excused: set[str] = set()
+    refused: set[str] = set()
+    for body, nodes in bodies:
+        for node in nodes:
+            (excused if _is_excused(graph, assets, body, node) else refused).add(node.op)
+    return frozenset(excused - refused)
 
 
-def _needed_nodes(meta_graph: Any) -> list[Any]:
-    """Those of the graph, without its functions, that the outputs of signatures depend on."""
-    nodes = {node.name: node for node in meta_graph.graph_def.node}
-    waiting = [info.name for signature in meta_graph.signature_def.values() for info in signature.outputs.values()]
-    needed: dict[str, Any] = {}
-    while waiting:
-        name = waiting.pop().lstrip("^").partition(":")[0]
-        if name in nodes and name not in needed:
-            needed[name] = nodes[name]
-            waiting += nodes[name].input
-    return list(needed.values())
-
-
-def _functions_of(node: Any) -> Iterator[str]:
-    """The names of what a node calls; its op itself may be a function."""
-    yield node.op
-    for value in node.attr.values():
-        yield value.func.name
-        for function in value.list.func:
-            yield function.name
+def _is_excused(graph: Graph, assets: AssetNames, body: str, node: Any) -> bool:
+    if node.op in CHECKPOINT_WRITERS:
+        return graph.only_saves(body, node.name)
+    if node.op in CHECKPOINT_READERS:
+        return graph.only_saves_or_restores(body, node.name)
+    if node.op == "PrintV2":
+        return prints_to_a_stream(node)
+    index = TABLE_FILE_INPUT.get(node.op, len(node.input))
+    return index < len(node.input) and assets.names_one(body, node.input[index])

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfpt.config.export import SERVING
 from tfpt.data.decode import resize_image
 from tfpt.data.decode_batch import decode_batch
 from tfpt.export.network import Network, constant_network
@@ -16,9 +17,9 @@ FILES = TensorInfo("bytes", (None,), "the bytes of one JPEG, PNG, still GIF or B
 VALID = TensorInfo("bool", (None,), "whether the file could be decoded; if not, its numbers are 0 and its labels empty")
 CLIENTS_MUST = (
     "Turn photos upright: the orientation in a JPEG's EXIF is not looked at.",
-    "Send CMYK, 16-bit and transparent images, and those with a palette, as 8-bit RGB, and of an animation the first "
-    "frame: they are decoded to other pixels than training saw, or not at all.",
-    "Send WebP and TIFF as JPEG or PNG: they can't be decoded.",
+    "Send CMYK, 16-bit and transparent images, and those with a palette, as 8-bit RGB: they may be decoded to other "
+    "pixels than training saw.",
+    "Send WebP, TIFF, and of an animation the first frame, as JPEG or PNG: they can't be decoded.",
     "Not resize: that is done here as in training, to a square without cropping.",
 )
 
@@ -47,7 +48,7 @@ def image_classifier_signatures(model: keras.Model, features: Any, image_size: i
     files = {"image_bytes": FILES}
     return ServedModel(
         signatures={
-            "serving_default": Signature("image files to labels", files, {**answers, "valid": VALID}, from_files),
+            SERVING: Signature("image files to labels", files, {**answers, "valid": VALID}, from_files),
             "pixels": Signature("pixels to labels", _pixels_info("float32"), answers, from_pixels),
             "pixels_uint8": Signature("the same, a quarter of the bytes to send", _pixels_info("uint8"), answers,
                                       from_pixels),

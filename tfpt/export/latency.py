@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tfpt.config.export import SERVING
 from tfpt.export.ask import CPP_LOADER, PYTHON_LOADER, Timing, cpp_loader_available, time_calls
 
 MOST_EXAMPLES = 64
@@ -29,7 +30,7 @@ class Latency:
 
 
 def measure_latency(directory: Path, requests: Mapping[str, Any], batch_sizes: Sequence[int] = (1, 8, 32), *,
-                    signature: str = "serving_default", timing: Timing = Timing(),
+                    signature: str = SERVING, timing: Timing = Timing(),
                     text_ops: bool = False) -> list[Latency]:
     """Call a signature of a SavedModel with real examples, through the C++ session if there is one here.
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
+from tfpt.config.export import SERVING
 from tfpt.errors import ExportError, TfptError
 from tfpt.export.chatter import chatter_shown_on_failure
 from tfpt.export.saved_model import traced
@@ -19,7 +20,6 @@ Quantize = Literal["none", "float16", "int8"]
 Batches = Iterable[Mapping[str, np.ndarray]]
 
 MISSING_OPS = re.compile(r"^(?:TF Select|Custom) ops: (.+)$", re.MULTILINE)
-SIGNATURE = "serving_default"
 INSTEAD = "or leave --format out: a SavedModel holds every model."
 
 
@@ -56,8 +56,8 @@ def write_litert(network: Signature, path: Path, quantize: Quantize = "none",
 def _converted(network: Signature, quantize: Quantize, calibration: Batches | None) -> bytes:
     with tempfile.TemporaryDirectory() as scratch:
         # Given a function it would do this too, but if that fails make a file without signature, and not say so.
-        tf.saved_model.save(tf.Module(), scratch, signatures={SIGNATURE: traced(network)})
-        converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=[SIGNATURE])
+        tf.saved_model.save(tf.Module(), scratch, signatures={SERVING: traced(network)})
+        converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=[SERVING])
         return _convert(converter, quantize, calibration)
 
 

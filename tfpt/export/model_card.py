@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tfpt.config.export import SAVED_MODEL, SERVING
 from tfpt.evaluation.intervals import accuracy_interval, macro_f1_interval
 from tfpt.task import ServedModel, TensorInfo
 
@@ -16,7 +17,7 @@ MOST_NAMES = 20
 LONGEST_NAME = 60
 FEW_EXAMPLES = 30
 WIDE_INTERVAL = 0.05
-FORMATS = {"saved_model": "TensorFlow SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
+FORMATS = {SAVED_MODEL: "TensorFlow SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
 SCORES = {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "loss", "roc_auc": "ROC-AUC"}
 NOT_SHOWN = ("examples", "macro_precision", "macro_recall", "weighted_precision", "weighted_recall", "weighted_f1")
 """Of a classifier's evaluation/test.json: what the rows of SCORES say already. Other tasks' numbers are shown."""
@@ -87,7 +88,7 @@ def without_folders(text: str, path: str = "") -> str:
 def _what_it_is(format: str, record: Mapping[str, Any], config: Any, served: ServedModel) -> list[str]:
     metadata, model = record.get("metadata", {}), getattr(config, "model", None)
     family, *variant = format.split()
-    signature = served.signatures["serving_default"] if family == "saved_model" else served.network
+    signature = served.signatures[SERVING] if family == SAVED_MODEL else served.network
     size, backbone, alpha = metadata.get("image_size"), getattr(model, "backbone", None), getattr(model, "alpha", None)
     network = [escaped(without_folders(str(backbone)))] if backbone else []
     network += [f"width multiplier {alpha:g}"] if alpha is not None else []
@@ -195,7 +196,7 @@ def _limits(format: str, record: Mapping[str, Any], served: ServedModel, measure
                       f"around the accuracy.")
     limits += _few_examples(measured.scores.get("per_class", ()), things)
     limits += [escaped(note) for note in measured.scores.get("notes", ())]
-    if format == "saved_model":
+    if format == SAVED_MODEL:
         return [*_items(limits), "", "What clients must do:", "", *_items(map(escaped, served.clients_must))]
     return [*_items(limits), "", f"What clients must do, as this format holds the network alone: "
                                  f"{escaped(served.beyond_network)}."]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfpt.config.export import SERVING
 from tfpt.errors import CheckFailed, ExportError
 from tfpt.export.chatter import chatter_shown_on_failure
 
@@ -59,7 +60,7 @@ def ask_litert(path: Path, batches: Batches) -> Answers:
     from ai_edge_litert.interpreter import Interpreter
 
     with _reported("LiteRT", path):
-        run = Interpreter(model_path=str(path), num_threads=_cores()).get_signature_runner("serving_default")
+        run = Interpreter(model_path=str(path), num_threads=_cores()).get_signature_runner(SERVING)
 
     def ask(batch: Mapping[str, np.ndarray]) -> Answers:
         with _reported("LiteRT", path):

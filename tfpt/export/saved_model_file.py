@@ -47,9 +47,13 @@ def read_meta_graph(directory: Path) -> Any:
     except DecodeError as error:
         raise ExportError(f"Expected a SavedModel in {path}, but it is damaged: it holds {len(content):,} bytes that "
                           "can't be parsed. Export the model again.") from error
-    for meta_graph in saved.meta_graphs:
-        if list(meta_graph.meta_info_def.tags) == [SERVE]:
-            return meta_graph
+    # As loaders compare: a tag may stand twice. Of two graphs, what is judged may not be what is loaded.
+    found = [meta_graph for meta_graph in saved.meta_graphs if set(meta_graph.meta_info_def.tags) == {SERVE}]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ExportError(f"Expected in {path} one graph with the tag {SERVE}, which servers load, but found "
+                          f"{len(found)}. Export the model again.")
     tags = [" and ".join(sorted(meta_graph.meta_info_def.tags)) or "no tag" for meta_graph in saved.meta_graphs]
     raise ExportError(f"Expected in {path} a graph with the tag {SERVE}, which servers load, but found "
                       f"{', '.join(tags) or 'none'}. Export the model again.")

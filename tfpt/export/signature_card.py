@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfpt import __version__
+from tfpt.config.export import MODEL_NAME, SAVED_MODEL, SERVING
 from tfpt.task import ServedModel, Signature, TensorInfo
 
-SERVING = "serving_default"
-SERVER = "http://127.0.0.1:8501/v1/models/model"
-"""A TensorFlow Serving on this machine, with the name that it gives a model that is given none."""
+SERVER = f"http://127.0.0.1:8501/v1/models/{MODEL_NAME}"
+"""A TensorFlow Serving on this machine."""
 
 EXAMPLE_FILES = {"image": ("photo.jpg", "photo-2.jpg"), "audio": ("sound.wav", "sound-2.wav")}
 OTHER_FILES = ("input.bin", "input-2.bin")
@@ -39,7 +39,7 @@ def signature_card(served: ServedModel, *, name: str, task: str, version: int, f
     """
     card: dict[str, Any] = {"tfpt": {"version": __version__, "run": name, "task": task, "export": version,
                                      "format": format, "model_sha256": model_sha256, "exported": exported}}
-    if format == "saved_model":
+    if format == SAVED_MODEL:
         card["signatures"] = {called: _described(signature) for called, signature in served.signatures.items()}
         card["clients_must"] = list(served.clients_must)
         card["examples"] = [_status(), *_examples(served.signatures)]

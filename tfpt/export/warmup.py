@@ -1,5 +1,6 @@
 """Warm-up requests: what TensorFlow Serving sends itself when it loads an export, so that no client waits for it."""
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from tfpt.export.ask import telling_line
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 MOST_RECORDS = 1000
 """TensorFlow Serving refuses a model with more."""
+MOST_BYTES = 256 * 2 ** 20
+"""Of all requests of a file in memory."""
+TEXT_BYTES = 64
+"""Of one text in memory beside its content: a pointer and an object."""
 RECORD_OVERHEAD = 16
 """Bytes of a TFRecord beside its content: length and two checksums."""
 
@@ -45,17 +50,27 @@ def read_warmup(directory: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
     """The ``(signature, batch)`` pairs of an export, texts as arrays of bytes objects; empty if it has no such file.
 
     Raises:
-        ExportError: the file is damaged, or holds other than predict requests.
+        ExportError: the file is damaged, holds other than predict requests, or more than ``MOST_BYTES``.
     """
     path = directory / WARMUP_FILE
     if not path.exists():
         return []
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(_too_large(path.stat().st_size))
         records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
         if sum(len(record) + RECORD_OVERHEAD for record in records) != path.stat().st_size:
             raise ValueError("its end is cut off")  # TensorFlow passes over a last record of a few bytes
-        return [_request(record) for record in records]
-    except (OSError, tf.errors.OpError, DecodeError, ValueError, TypeError) as error:
+        if len(records) > MOST_RECORDS:
+            raise ValueError(f"it holds {len(records):,}, and TensorFlow Serving takes {MOST_RECORDS:,}")
+        requests = [_predict_request(record) for record in records]
+        # Before any is converted: a few bytes can stand for a tensor that no memory holds.
+        size = sum(_bytes_in_memory(name, tensor) for request in requests for name, tensor in request.inputs.items())
+        if size > MOST_BYTES:
+            raise ValueError(_too_large(size))
+        return [(request.model_spec.signature_name or "serving_default",
+                 {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}) for request in requests]
+    except (OSError, tf.errors.OpError, DecodeError, ValueError, TypeError, OverflowError) as error:
         reason = telling_line(error.message if isinstance(error, tf.errors.OpError) else str(error))
         raise ExportError(f"Expected predict requests as TFRecords of PredictionLog in {path}, but: {reason}. Export "
                           "the model again, or delete the file: servers then start cold.") from error
@@ -73,11 +88,34 @@ def _log(model_name: str, signature: str, batch: Mapping[str, Any]) -> predictio
     return log
 
 
-def _request(record: bytes) -> tuple[str, dict[str, np.ndarray]]:
+def _predict_request(record: bytes) -> Any:
     log = prediction_log_pb2.PredictionLog.FromString(record)
     kind = log.WhichOneof("log_type")
     if kind != "predict_log":
         raise ValueError(f"a record holds {f'a {kind}' if kind else 'nothing'}, which can't be sent again")
-    request = log.predict_log.request
-    batch = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
-    return request.model_spec.signature_name or "serving_default", batch
+    return log.predict_log.request
+
+
+def _bytes_in_memory(name: str, tensor: Any) -> int:
+    """Of a TensorProto once it is an array. ValueError: it has no size, or no type that an array has."""
+    sides = [side.size for side in tensor.tensor_shape.dim]
+    if tensor.tensor_shape.unknown_rank or any(side < 0 for side in sides):
+        raise ValueError(f"{name} has no definite shape")
+    try:
+        dtype = tf.as_dtype(tensor.dtype)
+    except TypeError as error:
+        raise ValueError(f"{name} has the unknown data type {tensor.dtype}") from error
+    elements = math.prod(sides)
+    if dtype != tf.string:
+        if not dtype.size or dtype.is_quantized:
+            raise ValueError(f"{name} has the data type {dtype.name}, which can't be sent again")
+        return elements * dtype.size
+    texts = tensor.string_val
+    if len(texts) > elements or (elements and not texts):
+        raise ValueError(f"{name} has {len(texts):,} texts for {elements:,} elements")
+    repeated = (elements - len(texts)) * len(texts[-1]) if texts else 0  # the last stands for those left out
+    return elements * TEXT_BYTES + sum(map(len, texts)) + repeated
+
+
+def _too_large(size: int) -> str:
+    return f"it would take {size:,} bytes, more than {MOST_BYTES:,}"

@@ -1,11 +1,11 @@
 """``tfpt export``: a run's model written for serving, and published only if it gives the trained numbers."""
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tfpt.errors import CheckFailed
+from tfpt.config.export import MODEL_NAME, SAVED_MODEL
+from tfpt.errors import CheckFailed, RunError
 from tfpt.export.parity import Parity
 from tfpt.export.publish import publishing
 from tfpt.export.runtimes import require
@@ -15,14 +15,12 @@ from tfpt.run_directory import Run, find_run
 from tfpt.task import ServedModel
 from tfpt.training.screen import Screen
 from tfpt.workflows.export_cards import write_cards
-from tfpt.workflows.export_checks import Examples, check_saved_model, examples_of
+from tfpt.workflows.export_checks import Examples, check_saved_model, examples_of, parity_record, stopped_at_once
 from tfpt.workflows.export_formats import NetworkFormat, check_options, network_format
 from tfpt.workflows.export_warmup import warmup_count, warmup_records, write_expected_answers
-from tfpt.workflows.finished_run import FinishedRun, open_finished
+from tfpt.workflows.finished_run import FinishedRun, model_sha256, open_finished
 
-SAVED_MODEL = "saved_model"
-MODEL_NAME = "model"
-"""What servers know an export by: the name in docker/models.config, and in the examples of signature.json."""
+REPORT = ("This is a fault of tfpt or of a library under it: please report it, with what `tfpt --version` prints.")
 
 
 def export_run(run: str | Path | Run, *, version: int | None = None, to: str | Path | None = None,
@@ -46,12 +44,19 @@ def export_run(run: str | Path | Run, *, version: int | None = None, to: str | P
         ExportError: the version exists, there is no room, a package is missing, or the format can't hold the model.
         CheckFailed: the export doesn't give the trained numbers; nothing was published.
     """
-    began, screen = time.monotonic(), Screen(quiet=quiet)
     check_options(model_format, quantize)
     require(model_format)
-    opened = open_finished(run if isinstance(run, Run) else find_run(run))
-    other = None if model_format == SAVED_MODEL else network_format(model_format, quantize)
-    base = Path(to) if to is not None else opened.run.path / "export"
+    with stopped_at_once():
+        return _export(run if isinstance(run, Run) else find_run(run), version, None if to is None else Path(to), data,
+                       None if model_format == SAVED_MODEL else network_format(model_format, quantize),
+                       Screen(quiet=quiet))
+
+
+def _export(run: Run, version: int | None, to: Path | None, data: str | None, other: NetworkFormat | None,
+            screen: Screen) -> dict[str, Any]:
+    began, exported = time.monotonic(), model_sha256(run)
+    opened = open_finished(run)
+    base = run.path / "export" if to is None else to
     base = base / other.folder if other else base
     screen.line("reading", data or opened.config.data.path)
     examples = examples_of(opened, data)
@@ -61,16 +66,19 @@ def export_run(run: str | Path | Run, *, version: int | None = None, to: str | P
         file = _write(folder, opened, served, examples, other)
         screen.line("checking", f"{len(examples.names):,} examples")
         checks, accuracy = _check(folder, opened, examples, other)
+        if exported is None or model_sha256(run) != exported:
+            raise RunError(f"{run.model_file} was written again while it was exported. Nothing was published. Wait "
+                           f"until the run is done, and export it again.")
         write_cards(folder, opened, served, version=number, model_format=other.folder if other else SAVED_MODEL,
-                    model_file=file if other else None, checks=checks, accuracy=accuracy,
+                    model_file=file if other else None, model_sha256=exported, checks=checks, accuracy=accuracy,
                     warmup_examples=0 if other else warmup_count(examples))
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return {"export": str(base / str(number)), "run": str(opened.run.path), "task": opened.task.name,
-            "format": model_format, "quantize": quantize, "version": number, "bytes": size,
+            "format": other.folder if other else SAVED_MODEL, "version": number, "bytes": size,
             "file": file, "signatures": [] if other else list(served.signatures),
             "beyond_network": served.beyond_network if other else None,
-            "checked": {"examples": len(examples.names), "converted": examples.requests.converted,
-                        "loaders": {name: asdict(parity) for name, parity in checks.items()}, "accuracy": accuracy},
+            "checked": {"examples": len(examples.names), "converted": examples.requests.converted, "accuracy": accuracy,
+                        "loaders": {name: parity_record(parity) for name, parity in checks.items()}},
             "wall_seconds": round(time.monotonic() - began, 2)}
 
 
@@ -96,11 +104,6 @@ def _check(folder: Path, opened: FinishedRun, examples: Examples,
                         else (check_saved_model(folder, examples), {}))
     for loader, parity in checks.items():
         if not parity.passed:
-            raise CheckFailed(f"The export was loaded by {_article(loader)}. {parity.failure()} Nothing was published. "
-                              f"This is a fault of tfpt or of a library under it: please report it, with what "
-                              f"`tfpt --version` prints.")
+            raise CheckFailed(f"{parity.failure()} It was asked through: {loader}. Nothing was published. "
+                              f"{other.advice if other else REPORT}")
     return checks, accuracy
-
-
-def _article(loader: str) -> str:
-    return f"a {loader}" if loader == "fresh process" else loader

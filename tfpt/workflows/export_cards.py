@@ -1,7 +1,6 @@
 """What is written beside an exported model for people and programs: model_card.md and signature.json."""
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -16,12 +15,13 @@ from tfpt.workflows.finished_run import FinishedRun
 
 
 def write_cards(folder: Path, opened: FinishedRun, served: ServedModel, *, version: int, model_format: str,
-                model_file: str | None, checks: Mapping[str, Parity], accuracy: Mapping[str, float],
+                model_file: str | None, model_sha256: str, checks: Mapping[str, Parity], accuracy: Mapping[str, float],
                 warmup_examples: int) -> None:
     """Write both into ``folder``.
 
     Args:
         model_format: saved_model, onnx, litert, litert-float16 or litert-int8.
+        model_sha256: of the model.keras that was exported.
         model_file: the file of a format that holds the network alone.
         checks: by loader.
         accuracy: by kind of numbers, where it was measured.
@@ -34,7 +34,7 @@ def write_cards(folder: Path, opened: FinishedRun, served: ServedModel, *, versi
                       served=served, scores=_test_scores(opened), checks=lines, warmup_examples=warmup_examples)
     signature = signature_card(
         served, name=name, task=opened.task.name, version=version, format=described,
-        model_sha256=hashlib.sha256(opened.run.model_file.read_bytes()).hexdigest(),
+        model_sha256=model_sha256,
         exported=datetime.now(timezone.utc).date().isoformat(), class_names=opened.metadata.get("class_names", ()),
         model_file=model_file)
     (folder / "model_card.md").write_text(card, encoding="utf-8")

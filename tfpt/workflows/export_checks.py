@@ -1,12 +1,17 @@
 """What an export must give: the trained numbers, asked for where neither Keras nor tfpt is."""
 
+import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tfpt.errors import ExportError
+import numpy as np
+
+from tfpt import runtime
+from tfpt.config.export import SERVING
+from tfpt.errors import CheckFailed, ExportError
 from tfpt.export.ask import ask_cpp, ask_python, cpp_loader_available
 from tfpt.export.exchange import write_batches
 from tfpt.export.parity import Parity, compare
@@ -16,7 +21,8 @@ from tfpt.workflows.finished_run import FinishedRun
 
 MOST_EXAMPLES = 1000
 BATCH_SIZE = 32
-SERVING = "serving_default"
+BATCH_BYTES = 64 * 10 ** 6
+"""32 large photos, as PNG some of them, would be gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +41,60 @@ class Examples:
     source: Any = None
 
     def batches(self) -> Iterator[Mapping[str, Any]]:
-        """Requests for all examples, in order."""
-        for first in range(0, len(self.names), BATCH_SIZE):
-            yield self.requests.inputs(first, min(first + BATCH_SIZE, len(self.names)))
+        """Requests for all examples, in order, of at most ``BATCH_SIZE`` examples and about ``BATCH_BYTES`` each."""
+        rows: list[Mapping[str, Any]] = []
+        for place in range(len(self.names)):
+            rows.append(self.requests.inputs(place, place + 1))
+            if len(rows) == BATCH_SIZE or sum(map(request_bytes, rows)) >= BATCH_BYTES:
+                yield _joined(rows)
+                rows = []
+        if rows:
+            yield _joined(rows)
 
     def compare(self, answers: Mapping[str, Any], **tolerances: float) -> Parity:
         """The answers for all examples against what was expected."""
         return compare(self.expected, answers, self.class_names, self.names, **tolerances)
 
 
+def request_bytes(request: Mapping[str, Any]) -> int:
+    """How large a request's inputs are."""
+    return sum(sum(map(len, values)) if isinstance(values, list) else values.nbytes for values in request.values())
+
+
+def _joined(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: [value for row in rows for value in row[name]] if isinstance(rows[0][name], list)
+            else np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
 def examples_of(opened: FinishedRun, data: str | None) -> Examples:
-    """Up to ``MOST_EXAMPLES`` of the run's test split, or of ``data``. Raises DataError, as ``evaluate`` does."""
+    """Up to ``MOST_EXAMPLES`` of the run's test split, or of ``data``.
+
+    Raises:
+        DataError: as ``evaluate`` does.
+        CheckFailed: the trained model itself gives what is not a number.
+    """
     source = at_most(measured_examples(opened, data)[0], MOST_EXAMPLES)
-    return Examples(tuple(source.names), opened.task.requests(opened.config, source),
-                    opened.task.expected(opened.config, opened.model, source), tuple(opened.metadata["class_names"]),
-                    str(opened.run.path), source)
+    expected = opened.task.expected(opened.config, opened.model, source)
+    for name, values in expected.items():
+        if not np.isfinite(values).all():
+            raise CheckFailed(f"The {name} that the trained model of {opened.run.path} gives aren't finite: its "
+                              f"weights are damaged, or its training diverged. Train it again with a lower "
+                              f"--learning-rate.")
+    return Examples(tuple(source.names), opened.task.requests(opened.config, source), expected,
+                    tuple(opened.metadata["class_names"]), str(opened.run.path), source)
+
+
+def parity_record(parity: Parity) -> dict[str, Any]:
+    """A comparison as JSON has it; ``report`` is its line for people."""
+    return {**asdict(parity), "report": parity.report()}
+
+
+@contextlib.contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block by Interrupted, so that nothing is left: no process, no copy of images."""
+    with runtime.StopSignals() as signals:
+        signals.at_once = True
+        yield
 
 
 def loaders() -> dict[str, Callable[..., Mapping[str, Any]]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tfpt.config.export import FORMATS, QUANTIZATIONS
 from tfpt.errors import CheckFailed, UsageError
 from tfpt.export.litert_format import write_litert
 from tfpt.export.onnx_format import write_onnx
@@ -19,6 +20,8 @@ from tfpt.workflows.finished_run import FinishedRun
 
 CALIBRATION_EXAMPLES = 256
 FLOAT16_TOLERANCE = 1e-2
+ANOTHER_FORMAT = "The converter or the runtime computes something else: leave --format out, and please report it."
+FINER_NUMBERS = "The model needs finer numbers: leave --quantize out, or choose another."
 INT8_ACCURACY_DROP = 0.05
 """More than 8 bits usually cost; what falls by more has gone wrong."""
 
@@ -33,6 +36,7 @@ class NetworkFormat:
     write: Callable[[FinishedRun, ServedModel, Path], None]
     ask: Callable[[Path, Any], Mapping[str, Any]]
     tolerances: Mapping[str, float]
+    advice: str  # if the numbers differ by more
     accuracy_drop: float | None = None
 
     def check(self, path: Path, opened: FinishedRun,
@@ -61,20 +65,21 @@ def network_format(model_format: str, quantize: str) -> NetworkFormat:
     """ONNX, or LiteRT with its kind of numbers."""
     if model_format == "onnx":
         return NetworkFormat("onnx", "model.onnx", "ONNX Runtime",
-                             lambda opened, served, path: write_onnx(served.network, path), ask_onnx, {})
+                             lambda opened, served, path: write_onnx(served.network, path), ask_onnx, {},
+                             ANOTHER_FORMAT)
     tolerances = {"none": {}, "float16": {"probability_tolerance": FLOAT16_TOLERANCE,
                                           "label_margin": 2 * FLOAT16_TOLERANCE},
                   # Of 8-bit numbers accuracy is the measure: a probability may be anything.
                   "int8": {"probability_tolerance": 1.0, "label_margin": 1.0}}
     return NetworkFormat("litert" if quantize == "none" else f"litert-{quantize}", "model.tflite", "LiteRT",
                          lambda opened, served, path: _write_litert(opened, served, path, quantize), ask_litert,
-                         tolerances[quantize], INT8_ACCURACY_DROP if quantize == "int8" else None)
+                         tolerances[quantize], ANOTHER_FORMAT if quantize == "none" else FINER_NUMBERS,
+                         INT8_ACCURACY_DROP if quantize == "int8" else None)
 
 
 def check_options(model_format: str, quantize: str) -> None:
     """UsageError if there is no such format, or it can't be quantized so."""
-    for name, value, known in (("format", model_format, ("saved_model", "onnx", "litert")),
-                               ("quantize", quantize, ("none", "float16", "int8"))):
+    for name, value, known in (("format", model_format, FORMATS), ("quantize", quantize, QUANTIZATIONS)):
         if value not in known:
             raise UsageError(f"--{name} is {value!r}, but it takes {', '.join(known)}.")
     if quantize != "none" and model_format != "litert":

@@ -7,19 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from tfpt.config.export import SERVING
 from tfpt.errors import ExportError
 from tfpt.export.warmup import read_warmup
 from tfpt.task import Requests, ServedModel
-from tfpt.workflows.export_checks import SERVING, Examples
+from tfpt.workflows.export_checks import Examples, request_bytes
 from tfpt.workflows.finished_run import FinishedRun
 
 WARMUP_EXAMPLES = 8
+WARMUP_BYTES = 16 * 10 ** 6
 EXPECTED_FILE = Path("assets.extra", "expected_answers.json")
 
 
 def warmup_count(examples: Examples) -> int:
-    """How many examples the warm-up requests hold."""
-    return min(WARMUP_EXAMPLES, len(examples.names))
+    """How many examples the warm-up requests hold: a few, fewer of large ones."""
+    sizes = [request_bytes(examples.requests.inputs(place, place + 1))
+             for place in range(min(WARMUP_EXAMPLES, len(examples.names)))]
+    return max(1, int(np.sum(np.cumsum(sizes) <= WARMUP_BYTES)))
 
 
 def warmup_records(opened: FinishedRun, served: ServedModel,
@@ -46,6 +50,12 @@ def write_expected_answers(directory: Path, examples: Examples) -> None:
     (directory / EXPECTED_FILE).write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
+def largest_request(directory: Path) -> Mapping[str, Any]:
+    """The warm-up request of ``serving_default`` with the most examples; empty if there is none."""
+    batches = [batch for name, batch in read_warmup(directory) if name == SERVING]
+    return max(batches, key=_rows) if batches else {}
+
+
 def carried_examples(directory: Path) -> Examples | None:
     """What an export can be checked on without its run, or None if it carries nothing.
 
@@ -53,10 +63,9 @@ def carried_examples(directory: Path) -> Examples | None:
         ExportError: requests or answers are damaged, or don't belong together.
     """
     path = directory / EXPECTED_FILE
-    batches = [batch for name, batch in read_warmup(directory) if name == SERVING]
-    if not batches or not path.exists():
+    batch = largest_request(directory)
+    if not batch or not path.exists():
         return None
-    batch = max(batches, key=_rows)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         expected = {str(name): np.asarray(values, np.float32) for name, values in record["outputs"].items()}

@@ -24,7 +24,7 @@ def measured_examples(opened: FinishedRun, data: str | None) -> tuple[Any, list[
 def own_splits(opened: FinishedRun) -> Splits:
     """The run's data as they were split for its training. DataError: they changed since, or can't be read."""
     splits = opened.task.sources(opened.config)
-    trained_on = opened.record["fingerprints"]["data"]
+    trained_on = opened.record["fingerprints"].get("data", "")
     if splits.fingerprint != trained_on:
         raise DataError(
             f"The test split of this run can't be had: its data has changed since training (fingerprint "

@@ -1,5 +1,6 @@
 """Opening a finished run: its record, its task, its config and its model."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,14 @@ class FinishedRun:
         """What the data told the model builder, such as ``class_names``."""
         metadata: Mapping[str, Any] = self.record["metadata"]
         return metadata
+
+
+def model_sha256(run: Run) -> str | None:
+    """Of the run's model.keras, in hexadecimal; None if there is none to read."""
+    try:
+        return hashlib.sha256(run.model_file.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def open_finished(run: str | Path | Run) -> FinishedRun:

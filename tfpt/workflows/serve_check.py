@@ -1,5 +1,7 @@
 """``tfpt serve-check``: is an export fit to be served: its operations, its numbers, its warm-up, its latency."""
 
+import contextlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,11 +17,10 @@ from tfpt.export.saved_model_file import signature_names
 from tfpt.export.warmup import read_warmup
 from tfpt.run_directory import RUNS_ROOT, Run, find_run
 from tfpt.training.screen import Screen
-from tfpt.workflows.export_checks import Examples, check_saved_model, examples_of, loaders
-from tfpt.workflows.export_warmup import carried_examples
-from tfpt.workflows.finished_run import open_finished
-
-LATENCY_EXAMPLES = 64
+from tfpt.workflows.export_checks import (
+    Examples, check_saved_model, examples_of, loaders, parity_record, stopped_at_once)
+from tfpt.workflows.export_warmup import carried_examples, largest_request
+from tfpt.workflows.finished_run import model_sha256, open_finished
 
 
 def serve_check(directory: str | Path, *, run: str | Path | Run | None = None, data: str | None = None,
@@ -34,7 +35,7 @@ def serve_check(directory: str | Path, *, run: str | Path | Run | None = None, d
         run: what it was exported from; None: the run that it lies in. Without either it is held against the answers
             that it carries, if it carries some.
         data: labelled data to check on, as ``--data`` takes it; None: the run's own test split.
-        trust: load it though its operations read or write files.
+        trust: load it though its operations may reach files, addresses or other processes.
 
     Returns:
         What was found, JSON-able.
@@ -44,7 +45,12 @@ def serve_check(directory: str | Path, *, run: str | Path | Run | None = None, d
         RunError, DataError: the run or its data can't be had.
         CheckFailed: it can't be loaded or asked, or doesn't give the trained numbers.
     """
-    screen, folder = Screen(quiet=quiet), export_folder(Path(directory))
+    with stopped_at_once():
+        return _serve_check(export_folder(Path(directory)), run, data, trust, Screen(quiet=quiet))
+
+
+def _serve_check(folder: Path, run: str | Path | Run | None, data: str | None, trust: bool,
+                 screen: Screen) -> dict[str, Any]:
     ops = op_report(folder)
     _refuse(folder, ops, trust)
     text_ops = bool(ops.text)
@@ -56,32 +62,33 @@ def serve_check(directory: str | Path, *, run: str | Path | Run | None = None, d
     else:
         _load(folder, text_ops)
     warm_up = _replay(folder, text_ops)
-    requests = examples.requests.inputs(0, min(LATENCY_EXAMPLES, len(examples.names))) if examples else {}
+    requests = next(examples.batches()) if examples else largest_request(folder)
     screen.line("timing", "1, 8 and 32 examples a call")
     latency = measure_latency(folder, requests, text_ops=text_ops) if requests else []
     return {"export": str(folder), "ops": asdict(ops), "compared_with": examples.origin if examples else None,
             "examples": len(examples.names) if examples else 0,
             "converted": examples.requests.converted if examples else 0,
-            "loaders": {name: asdict(checks[name]) if examples else None for name in loaders()},
+            "loaders": {name: parity_record(checks[name]) if examples else None for name in loaders()},
             "warm_up_requests": warm_up, "latency": [asdict(row) for row in latency]}
 
 
 def export_folder(directory: Path) -> Path:
-    """The folder with saved_model.pb: the directory, or the newest version in it, in its export/ or in a run's of that
-    name.
+    """The folder with saved_model.pb: the directory, or the newest version in it or in its export/; a run may be named.
 
     Raises:
-        ExportError: there is none.
+        RunError: there is no such directory, and no such run.
+        ExportError: there is no export in it.
     """
+    if not directory.exists():
+        directory = find_run(directory).path
     if (directory / "saved_model.pb").exists():
         return directory
-    for base in (directory, directory / "export", Path(RUNS_ROOT) / directory / "export"):
+    for base in (directory, directory / "export"):
         newest = list(versions(base).values())[-1:]
         if newest and (newest[0] / "saved_model.pb").exists():
             return newest[0]
-    other = next((name for name in ("model.onnx", "model.tflite") if (directory / name).exists()), None)
-    what = (f"holds {other}, which was checked when it was exported" if other else
-            "holds none" if directory.is_dir() else f"is no directory here, and no run under {RUNS_ROOT}/")
+    other = next((name for name in ("model.onnx", "model.tflite") if list(directory.rglob(name))), None)
+    what = f"holds only {other}, which was checked when it was exported" if other else "holds none"
     raise ExportError(f"Expected a SavedModel, the folder of its versions, or a run that was exported, but {directory} "
                       f"{what}. `tfpt export RUN` writes one.")
 
@@ -95,7 +102,7 @@ def _refuse(folder: Path, ops: OpReport, trust: bool) -> None:
         raise ExportError(f"{folder} has operations that neither TensorFlow nor tensorflow-text has: "
                           f"{', '.join(ops.unknown)}. A server needs the library that they come from.")
     if ops.file_access and not trust:
-        raise ExportError(f"{folder} has operations that read or write files when it is loaded or called: "
+        raise ExportError(f"{folder} has operations that may reach files, addresses or other processes: "
                           f"{', '.join(ops.file_access)}. If you know where it comes from, load it with --trust.")
 
 
@@ -113,13 +120,18 @@ def _examples(folder: Path, run: str | Path | Run | None, data: str | None, scre
 
 
 def _home(folder: Path) -> Run | None:
-    """The run that an export lies in, as ``tfpt export`` puts it there."""
-    run = Run(Path(os.path.relpath(folder.resolve().parent.parent)))
-    try:
+    """The run that an export lies in, or else the one under runs/ that has its name and its very model."""
+    with contextlib.suppress(RunError):
+        run = Run(Path(os.path.relpath(folder.resolve().parent.parent)))
         run.training_record()
-    except RunError:
-        return None
-    return run
+        return run
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RunError):
+        about = json.loads((folder / "signature.json").read_text(encoding="utf-8"))["tfpt"]
+        run = Run(Path(RUNS_ROOT) / Path(about["run"]).name)
+        if model_sha256(run) == about["model_sha256"]:
+            run.training_record()
+            return run
+    return None
 
 
 def _load(folder: Path, text_ops: bool) -> None:
