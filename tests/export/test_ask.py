@@ -212,7 +212,8 @@ def test_it_ends_with_the_process_that_asked(failing, tmp_path, function, number
     code = ("import sys; from pathlib import Path; import numpy; from tfpt.export import ask; "
             "getattr(ask, sys.argv[1])(Path(sys.argv[2]), 'endless', [{'x': numpy.ones(1, numpy.float32)}])")
     parent = subprocess.Popen([sys.executable, "-c", code, function, str(failing)], stderr=subprocess.DEVNULL,
-                              env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(CHECKOUT)})
+                              env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(CHECKOUT)},
+                              preexec_fn=heed_interrupts)
     try:
         wait_for(lambda: [path for path in tmp_path.glob("*/output") if b"it runs" in path.read_bytes()])
         [child] = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
@@ -223,6 +224,11 @@ def test_it_ends_with_the_process_that_asked(failing, tmp_path, function, number
     finally:
         parent.kill()
         parent.wait()
+
+
+def heed_interrupts():
+    """A test run in the background of a script inherits an ignored SIGINT; a user's terminal doesn't."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition) -> None:
