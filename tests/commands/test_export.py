@@ -52,6 +52,11 @@ def test_empty_values_are_refused(calls, tmp_path, option):
         CliRunner().invoke(export.command, [str(tmp_path), option, ""], catch_exceptions=False)
 
 
+def test_an_empty_run_is_refused(calls):
+    with pytest.raises(UsageError, match="RUN is empty"):
+        CliRunner().invoke(export.command, [""], catch_exceptions=False)
+
+
 def test_an_empty_directory_is_refused(calls):
     with pytest.raises(UsageError, match="DIR is empty"):
         CliRunner().invoke(serve_check.command, [""], catch_exceptions=False)

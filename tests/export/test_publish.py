@@ -32,6 +32,13 @@ def test_a_version_may_be_chosen_and_the_next_one_is_above_all(tmp_path):
     assert publish(tmp_path, 7) == 7 and publish(tmp_path, 3) == 3 and publish(tmp_path) == 8
 
 
+def test_no_version_is_larger_than_servers_know(tmp_path):
+    assert publish(tmp_path, 2 ** 63 - 1) == 2 ** 63 - 1
+    with pytest.raises(ExportError, match="largest that servers know"):
+        publish(tmp_path)
+    assert publish(tmp_path, 2) == 2
+
+
 def test_what_is_no_number_is_no_version(tmp_path):
     for name in ("onnx", "v9", "1.5", "٣"):
         (tmp_path / name).mkdir()

@@ -198,6 +198,25 @@ def test_a_model_that_gives_no_numbers_is_the_runs_fault(run):
         export_run(run, quiet=True)
 
 
+def test_a_model_that_is_not_the_one_that_was_tested_is_refused(run):
+    from tfpt.workflows.evaluate import evaluate
+
+    scores = evaluate(run)
+    run.update_manifest(metrics={"test": {"accuracy": scores["accuracy"]}}, data={"test": scores["examples"]})
+    assert export_run(run, quiet=True)["version"] == 1
+    model = brightness_model()
+    kernel, bias = model.get_layer("head_output").get_weights()
+    model.get_layer("head_output").set_weights([-kernel, bias])
+    model.save(run.model_file)
+    with pytest.raises(CheckFailed, match="not the model that was tested.*0.000.*1.000"):
+        export_run(run, quiet=True)
+
+
+def test_the_run_itself_is_no_place_for_versions(run):
+    with pytest.raises(UsageError, match="the run itself"):
+        export_run(run, to=run.path, quiet=True)
+
+
 def test_large_requests_go_in_small_batches(run, monkeypatch):
     from tfpt.workflows import export_checks, export_warmup
     from tfpt.workflows.finished_run import open_finished

@@ -96,7 +96,8 @@ def test_a_run_that_was_trained_on_is_another_model(copy, run):
     assert failure.value.exit_code == 4
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"outputs": {"probabilities": [[1, 2]]}, "class_names": ["a", "b"]}',
+@pytest.mark.parametrize("damage", ["{", "[]", 100_000 * "[",
+                                    '{"outputs": {"probabilities": [[1, 2]]}, "class_names": ["a", "b"]}',
                                     '{"outputs": {"probabilities": "no"}, "class_names": []}'])
 def test_damaged_answers_are_one_paragraph(copy, damage):
     (copy / "assets.extra" / "expected_answers.json").write_text(damage)
@@ -166,6 +167,12 @@ def test_a_foreign_model_that_reads_files_is_loaded_only_if_trusted(tmp_path):
     with pytest.raises(ExportError, match="ReadFile.*--trust"):
         serve_check(folder, quiet=True)
     assert serve_check(folder, trust=True, quiet=True)["compared_with"] is None
+
+
+def test_a_model_without_signatures_is_refused(tmp_path):
+    tf.saved_model.save(tf.Module(), str(tmp_path / "silent"))
+    with pytest.raises(ExportError, match="no signatures"):
+        serve_check(tmp_path / "silent", quiet=True)
 
 
 def test_a_foreign_model_without_warm_up_is_loaded(tmp_path):

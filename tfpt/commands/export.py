@@ -35,7 +35,7 @@ def command(run: str, version: int | None, to: str | None, data: str | None, mod
     tfpt export photos-0001
     tfpt export photos-0001 --format litert --quantize int8
     """
-    refuse_empty({"--to": to, "--data": data})
+    refuse_empty({"RUN": run, "--to": to, "--data": data})
     found = find_run(run)  # a wrong name is told at once, not after the seconds that TensorFlow's import takes
     runtime.quiet_tensorflow(own_process=True)
     from tfpt.workflows.export import export_run

@@ -55,7 +55,9 @@ def image_classifier_signatures(model: keras.Model, features: Any, image_size: i
             "features": Signature("image files to embeddings", files, {**embedding, "valid": VALID},
                                   features_from_files)},
         network=_network_signature(network, image_size, len(class_names), embedding),
-        beyond_network=f"decoding image files, resizing to {image_size} x {image_size} pixels and naming the classes",
+        beyond_network=f"decoding image files to upright 8-bit RGB; resizing to {image_size} x {image_size} pixels "
+                       f"without cropping, bilinear with antialiasing (tf.image.resize; Pillow's BILINEAR is close, "
+                       f"its default is not), in whole levels; and naming the classes, as labels.txt has them",
         clients_must=CLIENTS_MUST,
         assets={"labels.txt": "".join(f"{' '.join(name.splitlines())}\n" for name in class_names)})
 

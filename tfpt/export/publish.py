@@ -13,6 +13,7 @@ from tfpt.atomic_files import sync_folder
 from tfpt.errors import ExportError
 
 _UNFINISHED = re.compile(r"\.\d+\.tmp")
+MAX_VERSION = 2 ** 63 - 1
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -35,6 +36,10 @@ def publishing(base: Path, version: int | None = None) -> Iterator[tuple[Path, i
             raise ExportError(f"Expected to write version {number} in {base}, but it exists, and a version that may be "
                               f"served is never written over. Leave --version out: the next free one is "
                               f"{max(taken) + 1}.")
+        if number > MAX_VERSION:
+            raise ExportError(f"Expected a version up to {MAX_VERSION}, the largest that servers know, but {base} "
+                              f"holds that one already. Choose a lower one with --version, or another directory with "
+                              f"--to.")
         beside = base / f".{number}.tmp"
         try:
             beside.mkdir()

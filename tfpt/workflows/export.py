@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpt.config.export import MODEL_NAME, SAVED_MODEL
-from tfpt.errors import CheckFailed, RunError
+from tfpt.errors import CheckFailed, RunError, UsageError
 from tfpt.export.parity import Parity
 from tfpt.export.publish import publishing
 from tfpt.export.runtimes import require
@@ -15,7 +15,8 @@ from tfpt.run_directory import Run, find_run
 from tfpt.task import ServedModel
 from tfpt.training.screen import Screen
 from tfpt.workflows.export_cards import write_cards
-from tfpt.workflows.export_checks import Examples, check_saved_model, examples_of, parity_record, stopped_at_once
+from tfpt.workflows.export_checks import (
+    Examples, check_saved_model, examples_of, parity_record, refuse_another_model, stopped_at_once)
 from tfpt.workflows.export_formats import NetworkFormat, check_options, network_format
 from tfpt.workflows.export_warmup import warmup_count, warmup_records, write_expected_answers
 from tfpt.workflows.finished_run import FinishedRun, model_sha256, open_finished
@@ -58,8 +59,13 @@ def _export(run: Run, version: int | None, to: Path | None, data: str | None, ot
     opened = open_finished(run)
     base = run.path / "export" if to is None else to
     base = base / other.folder if other else base
+    if base.resolve() == run.path.resolve():
+        raise UsageError(f"--to {base} is the run itself, whose files versions must not stand among. Leave --to out to "
+                         f"write {run.path / 'export'}.")
     screen.line("reading", data or opened.config.data.path)
     examples = examples_of(opened, data)
+    if data is None:
+        refuse_another_model(opened, examples)
     served = opened.task.signatures(opened.config, opened.model, opened.metadata)
     with publishing(base, version) as (folder, number):
         screen.line("writing", str(base / str(number)))

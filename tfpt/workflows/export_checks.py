@@ -11,7 +11,7 @@ import numpy as np
 
 from tfpt import runtime
 from tfpt.config.export import SERVING
-from tfpt.errors import CheckFailed, ExportError
+from tfpt.errors import CheckFailed, ExportError, Interrupted
 from tfpt.export.ask import ask_cpp, ask_python, cpp_loader_available
 from tfpt.export.exchange import write_batches
 from tfpt.export.parity import Parity, compare
@@ -84,6 +84,19 @@ def examples_of(opened: FinishedRun, data: str | None) -> Examples:
                     tuple(opened.metadata["class_names"]), str(opened.run.path), source)
 
 
+def refuse_another_model(opened: FinishedRun, examples: Examples) -> None:
+    """CheckFailed if the model isn't as accurate on the run's test split as run.json says: the card would be untrue."""
+    recorded = ((opened.record.get("metrics") or {}).get("test") or {}).get("accuracy")
+    labels, size = np.asarray(examples.source.labels), (opened.record.get("data") or {}).get("test")
+    if not isinstance(recorded, float) or size != len(labels) or "probabilities" not in examples.expected:
+        return
+    found = float((np.asarray(examples.expected["probabilities"]).argmax(axis=1) == labels).mean())
+    if abs(found - recorded) > 1.5 / len(labels):  # another machine may decide a tie otherwise
+        raise CheckFailed(f"{opened.run.model_file} is not the model that was tested: its accuracy on the run's "
+                          f"{len(labels):,} test examples is {found:.3f}, but {opened.run.manifest_file.name} says "
+                          f"{recorded:.3f}. Bring the model back, or train again.")
+
+
 def parity_record(parity: Parity) -> dict[str, Any]:
     """A comparison as JSON has it; ``report`` is its line for people."""
     return {**asdict(parity), "report": parity.report()}
@@ -94,7 +107,13 @@ def stopped_at_once() -> Iterator[None]:
     """SIGINT and SIGTERM end the block by Interrupted, so that nothing is left: no process, no copy of images."""
     with runtime.StopSignals() as signals:
         signals.at_once = True
-        yield
+        try:
+            yield
+        except Exception as error:
+            # Where a library's every error is caught, as when Keras opens a file, the signal's would be told as its.
+            if signals.received is None or isinstance(error, Interrupted):
+                raise
+            raise Interrupted(f"Stopped by signal {signals.received}.", 128 + signals.received) from error
 
 
 def loaders() -> dict[str, Callable[..., Mapping[str, Any]]]:

@@ -71,7 +71,7 @@ def carried_examples(directory: Path) -> Examples | None:
         expected = {str(name): np.asarray(values, np.float32) for name, values in record["outputs"].items()}
         class_names = tuple(map(str, record["class_names"]))
         fits = expected["probabilities"].shape == (_rows(batch), len(class_names))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ExportError(f"Expected the answers to the warm-up requests in {path}, but they can't be read "
                           f"({type(error).__name__}: {error}). Export the run again.") from error
     if not fits:

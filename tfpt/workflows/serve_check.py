@@ -125,7 +125,7 @@ def _home(folder: Path) -> Run | None:
         run = Run(Path(os.path.relpath(folder.resolve().parent.parent)))
         run.training_record()
         return run
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RunError):
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError, RunError):
         about = json.loads((folder / "signature.json").read_text(encoding="utf-8"))["tfpt"]
         run = Run(Path(RUNS_ROOT) / Path(about["run"]).name)
         if model_sha256(run) == about["model_sha256"]:
@@ -136,9 +136,11 @@ def _home(folder: Path) -> Run | None:
 
 def _load(folder: Path, text_ops: bool) -> None:
     """Only load it, by each loader: there is nothing to compare with."""
-    for signature in signature_names(folder)[:1]:
-        for ask in loaders().values():
-            ask(folder, signature, [], text_ops=text_ops)
+    signatures = signature_names(folder)
+    if not signatures:
+        raise ExportError(f"{folder} has no signatures, so no client can call it. Export it with some.")
+    for ask in loaders().values():
+        ask(folder, signatures[0], [], text_ops=text_ops)
 
 
 def _require(checks: Mapping[str, Parity], folder: Path, origin: str) -> None:
