@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfpt.errors import RunError
-from tfpt.run_directory import Run, find_run, is_locked, latest_run, list_runs, lock_run, new_run
+from tfpt.run_directory import Run, find_run, is_locked, latest_run, list_runs, lock_run, new_run, refuse_taken
 
 HOLD_LOCK = """
 import sys, time
@@ -88,13 +88,6 @@ def test_the_manifest_is_updated_key_by_key(tmp_path):
     assert run.manifest() == {"status": "finished", "seed": 3, "metrics": {"test": {"accuracy": 0.5}},
                               "path": str(tmp_path), "bad": [None, None], "counts": [1, 2]}
     assert run.metrics == {"test": {"accuracy": 0.5}}
-
-
-@pytest.mark.parametrize("content", ["", "{", "[1]", "\xff", "[" * 100000])
-def test_a_damaged_manifest_is_one_clear_error(tmp_path, content):
-    Run(tmp_path).manifest_file.write_text(content, encoding="latin-1")
-    with pytest.raises(RunError, match="Expected a JSON object in .*run.json"):
-        Run(tmp_path).manifest()
 
 
 def test_a_missing_manifest_and_config_say_what_to_do(tmp_path):
@@ -183,3 +176,34 @@ def test_a_damaged_record_is_named_not_stumbled_over(tmp_path, manifest):
     run.update_manifest(**manifest)
     with pytest.raises(RunError, match="damaged"):
         run.training_record()
+
+
+@pytest.mark.parametrize(("config", "message"), [(None, "can't be read"), ("", "is empty"), (" \n", "is empty")])
+def test_a_record_without_a_config_is_no_record(tmp_path, config, message):
+    run = Run(tmp_path)
+    run.update_manifest(task="x", metadata={}, fingerprints={"data": "ab"}, environment={}, epochs=1)
+    if config is not None:
+        run.config_file.write_text(config)
+    with pytest.raises(RunError, match=f"Expected the run's config in .*config.yaml, but it {message}"):
+        run.training_record()
+    run.config_file.write_text("train: {}\n")
+    assert run.training_record() == run.manifest()
+
+
+@pytest.mark.parametrize("began", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "yesterday", 3, None])
+def test_a_time_that_cannot_be_is_that_of_the_folder(tmp_path, began):
+    run = make_run(tmp_path, "a")
+    run.update_manifest(began=began)
+    assert run.started() == run.path.stat().st_mtime
+
+
+@pytest.mark.parametrize(("place", "message"), [
+    ("file", "Expected to write file, but file is no directory"), ("file/a/b", "but file is no directory"),
+    (os.fsdecode(b"caf\xe9"), "UTF-8 text")])
+def test_a_place_where_no_run_can_be_is_told_before_anything_is_made(tmp_path, monkeypatch, place, message):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    with pytest.raises(RunError, match=message):
+        refuse_taken(place)
+    refuse_taken("new/run")
+    assert os.listdir() == ["file"]

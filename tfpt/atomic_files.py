@@ -3,9 +3,13 @@
 import contextlib
 import itertools
 import os
+import stat
 from pathlib import Path
 
 from tfpt.errors import RunError
+
+MOST_BYTES = 2**28
+"""Of a run's own texts: with a million images left out, run.json is smaller."""
 
 _write_numbers = itertools.count()
 
@@ -34,6 +38,19 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
+
+
+def read_own_text(path: Path) -> str:
+    """A file of a run, in UTF-8. The run may be somebody else's: no device, no pipe that never ends, nothing huge.
+
+    Raises:
+        OSError, ValueError: it can't be read as that.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+            raise ValueError(f"it is no file of at most {MOST_BYTES:,} bytes")
+        return file.read()
 
 
 def make_folder(path: Path) -> Path:

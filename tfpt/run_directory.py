@@ -4,8 +4,6 @@ import contextlib
 import difflib
 import errno
 import fcntl
-import json
-import math
 import os
 import re
 from collections.abc import Iterator
@@ -14,11 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tfpt.atomic_files import atomic_write_text, not_writable
+from tfpt.atomic_files import atomic_write_text, not_writable, read_own_text
 from tfpt.errors import RunError
+from tfpt.run_manifest import is_text, manifest_text, read_manifest
 
 RUNS_ROOT = "runs"
-TRAINING_RECORD = {"task": str, "metadata": dict, "fingerprints": dict, "environment": dict, "epochs": int}
+TRAINING_RECORD = {"task": str, "metadata": dict, "fingerprints": dict, "fingerprints.data": str, "environment": dict,
+                   "epochs": int}
 
 
 @dataclass(frozen=True)
@@ -82,38 +82,26 @@ class Run:
         return dict(self.manifest().get("metrics") or {})
 
     def manifest(self) -> dict[str, Any]:
-        """What ``run.json`` holds.
-
-        Raises:
-            RunError: it is missing, or not a JSON object.
-        """
-        try:
-            manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunError(f"Expected a run in {self.path}, but there is no {self.manifest_file.name} in it. "
-                           f"`tfpt runs` lists the runs that there are.") from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"Expected a JSON object in {self.manifest_file}, but it can't be read: {error}. "
-                           f"Something other than tfpt wrote or damaged it; start a new run.") from error
-        if not isinstance(manifest, dict):
-            raise RunError(f"Expected a JSON object in {self.manifest_file}, but found a {type(manifest).__name__}. "
-                           f"Something other than tfpt wrote it; start a new run.")
-        return manifest
+        """What ``run.json`` holds; RunError: it is missing, or not a JSON object."""
+        return read_manifest(self.manifest_file)
 
     def training_record(self) -> dict[str, Any]:
         """The manifest, if it has all that evaluating, predicting and resuming need; else RunError."""
         manifest = self.manifest()
         for name, kind in TRAINING_RECORD.items():
-            if not isinstance(manifest.get(name), kind):
+            section, _, inner = name.rpartition(".")
+            if not isinstance((manifest[section] if section else manifest).get(inner), kind):
                 raise RunError(f"Expected {self.manifest_file} to hold {name}, written by a training, but it does "
                                f"not: it is damaged, or something else wrote it. Start a new run.")
+        if not self.config_text().strip():
+            raise RunError(f"Expected the run's config in {self.config_file}, but it is empty. Bring it back, or start "
+                           f"a new run.")
         return manifest
 
     def update_manifest(self, **changes: Any) -> None:
         """Writes ``changes`` over the manifest's top-level keys, atomically. Numbers that aren't finite become null."""
         manifest = self.manifest() if self.manifest_file.exists() else {}
-        text = json.dumps(_jsonable({**manifest, **changes}), indent=1, ensure_ascii=False, allow_nan=False)
-        atomic_write_text(self.manifest_file, text + "\n")
+        atomic_write_text(self.manifest_file, manifest_text({**manifest, **changes}))
 
     def config_text(self) -> str:
         """``config.yaml`` as text.
@@ -122,15 +110,17 @@ class Run:
             RunError: it is missing or unreadable.
         """
         try:
-            return self.config_file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            return read_own_text(self.config_file)
+        except (OSError, ValueError) as error:
             raise RunError(f"Expected the run's config in {self.config_file}, but it can't be read: {error}. "
                            f"A run without it can't be resumed or evaluated; start a new one.") from error
 
     def started(self) -> float:
         """When the run began, in seconds since 1970, also after it was resumed."""
-        with contextlib.suppress(RunError, KeyError, TypeError, ValueError):
-            return datetime.fromisoformat(self.manifest()["began"]).timestamp()
+        with contextlib.suppress(RunError, KeyError, TypeError, ValueError, OverflowError, OSError):
+            began = datetime.fromisoformat(self.manifest()["began"]).timestamp()
+            datetime.fromtimestamp(began)  # local time can be a year that datetime can't tell
+            return began
         with contextlib.suppress(OSError):
             return self.path.stat().st_mtime
         return 0.0
@@ -206,7 +196,7 @@ def lock_run(run: Run) -> Iterator[None]:
         RunError: another process holds it (the message names its PID), or the directory isn't writable.
     """
     try:
-        descriptor = os.open(run.lock_file, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(run.lock_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     except OSError as error:
         raise not_writable(run.path, error) from error
     try:
@@ -221,7 +211,7 @@ def lock_run(run: Run) -> Iterator[None]:
 def is_locked(run: Run) -> bool:
     """Whether a process is writing the run now."""
     try:
-        with open(run.lock_file, "rb") as file:
+        with open(os.open(run.lock_file, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -242,7 +232,14 @@ def _take_lock(descriptor: int, run: Run) -> None:
 
 
 def refuse_taken(run_dir: str | Path) -> None:
-    """RunError if ``run_dir`` holds a run already, so that a new one may not be written there."""
+    """RunError if no run can be made in ``run_dir``, or one is there already."""
+    path = Path(run_dir)
+    existing = next((place for place in (path, *path.parents) if os.path.lexists(place)), Path())
+    if not existing.is_dir():
+        raise RunError(f"Expected to write {path}, but {existing} is no directory. Choose another with --run-dir.")
+    if not is_text(str(path)):
+        raise RunError(f"Expected a directory whose name is UTF-8 text, but found {str(path)!r}: TensorBoard can't "
+                       f"write there. Choose another with --run-dir.")
     taken = next((file for file in _own_files(Run(Path(run_dir))) if os.path.lexists(file)), None)
     if taken is not None:
         raise RunError(f"There is another run in the directory {run_dir} ({taken.name}). Choose a new directory "
@@ -283,18 +280,3 @@ def _last_number(root: Path, stem: str) -> int:
 def _file_name(name: str) -> str:
     """``name`` with only letters, digits, dots, dashes and underlines, at most 60 characters, not hidden."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-._")[:60] or "run"
-
-
-def _jsonable(value: Any) -> Any:
-    """``value`` as JSON holds it: NumPy scalars and arrays as numbers and lists, paths as text, NaN as null."""
-    if isinstance(value, dict):
-        return {str(key): _jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if hasattr(value, "tolist"):
-        return _jsonable(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -36,6 +36,8 @@ def quiet_tensorflow(own_process: bool = False) -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    if os.path.expanduser("~") == "~":  # there is no home, and Keras would make a folder of that name here
+        os.environ.setdefault("KERAS_HOME", os.path.join(os.devnull, "keras"))
     if "tensorflow" not in sys.modules:
         # TensorFlow's C++ side writes to the file descriptor before any log level is looked at.
         with _stderr_shown_on_failure(), _no_garbage_collection():

@@ -158,3 +158,10 @@ def test_a_cache_that_refuses_is_an_error_that_says_where(tfpt, monkeypatch):
     monkeypatch.setattr(os, "unlink", refuse)
     code, _, err = tfpt("clear")
     assert code == 2 and "Permission denied" in err and "abc123" in err and "TFPT_CACHE" in err
+
+
+@pytest.mark.parametrize("days", ["nan", "-1", "x"])
+def test_older_than_takes_a_number_of_days(tfpt, days):
+    make("abc123")
+    code, out, errors = tfpt("clear", "--older-than", days)
+    assert code == 2 and out == "" and "--older-than" in errors and names() == ["abc123"]

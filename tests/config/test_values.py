@@ -18,7 +18,8 @@ def take(value, annotation, field=FIELD):
 
 @pytest.mark.parametrize(("value", "annotation", "expected"), [
     (3, int, 3), (3, float, 3.0), (np.int64(3), int, 3), (np.float32(0.5), float, 0.5), (True, bool, True),
-    ("a", str, "a"), (Path("a/b"), str, "a/b"), (None, int | None, None), (3, int | str | None, 3),
+    ("a", str, "a"), ("caf\udce9", str, "caf\udce9"), (Path("a/b"), str, "a/b"),
+    (None, int | None, None), (3, int | str | None, 3),
     ("3", int | str | None, "3"), ("x", Literal["x", "y"], "x"),
     ([1, 2], tuple[int, ...], (1, 2)), ([], tuple[int, ...], ()),
     ({"a": 1, 2: 3.5}, dict[str, float], {"a": 1.0, "2": 3.5}), ("x", Literal["x"] | dict[str, float], "x"),
@@ -34,7 +35,9 @@ def test_right_values_are_taken_with_the_right_type(value, annotation, expected)
     (1, str, "text"),
     (float("nan"), float, "a number, finite"), (float("-inf"), float, "a number, finite"),
     ("z", Literal["x", "y"], "one of x, y"),
-    (10**400, float, "a number that a 64-bit float can hold"), ("x", int | None, "a whole number or null"),
+    (10**400, float, "a number that a 64-bit float can hold"), (10**400, int, "a number that a 64-bit float can hold"),
+    ("a\0b", str, "text without NUL or half characters"), ("\ud800", str, "text without NUL or half characters"),
+    ("x", int | None, "a whole number or null"),
     ("ab", tuple[str, ...], "a list, each item text"), ({True: 1}, dict[str, float], "keys that are text (quote them)"),
     (1, Literal["x"] | dict[str, float], "x or a mapping from text to a number"),
 ])

@@ -59,3 +59,10 @@ def test_bad_folders(tmp_path, files, message):
         save_photo(tmp_path / name, format="PNG")
     with pytest.raises(DataError, match=message):
         read_folder(str(tmp_path))
+
+
+@pytest.mark.parametrize("name, shown", [("two\nlines", r"two\\nlines"), ("\x1b[31mred", r"\\x1b\[31mred")])
+def test_the_name_of_a_class_is_one_line(tmp_path, name, shown):
+    class_folders(tmp_path, {"a": 1, name: 1})
+    with pytest.raises(DataError, match=f"{shown}/ has a line break or control character"):
+        read_folder(str(tmp_path))

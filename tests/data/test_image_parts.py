@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 
 from tests.data.image_files import source_in_memory
 from tfpt.data.image_parts import assign_parts, fingerprint, thin_out
-from tfpt.data.listing import DROPPED
+from tfpt.data.listing import DROPPED, UNASSIGNED
 from tfpt.data.held_pixels import HeldPixels
 from tfpt.data.source import ImageSource
+from tfpt.errors import DataError
 
 NAMES = ("ants", "bees")
 
@@ -52,3 +54,10 @@ def test_fingerprint_sees_content_label_and_part_but_not_order():
     others = [fingerprint(source_of([0, 1, 1], "abd"), parts), fingerprint(source_of([0, 1, 0], "abc"), parts),
               fingerprint(source, np.array([0, 2, 1])), fingerprint(source, np.array([0, 1, DROPPED]))]
     assert len({whole, *others}) == 5
+
+
+def test_too_few_images_say_which_copies_dont_count():
+    source = source_of([0, 1, 1], "aab")
+    with pytest.raises(DataError, match="ants has 0 .* 2 copies don't count: 0.png, the same image also stands under "
+                                        "class bees: 1.png"):
+        assign_parts(source, np.full(3, UNASSIGNED, np.int8), NAMES, (1, 0, 0), seed=0)

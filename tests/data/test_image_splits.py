@@ -161,3 +161,35 @@ def test_unlabelled_images_that_are_not_there(tmp_path, monkeypatch):
     (tmp_path / "broken.png").write_bytes(b"")
     source, left_out = unlabelled_images(["broken.png"], SIZE, 10)
     assert len(source) == 0 and len(left_out) == 1
+
+
+def test_unlabelled_images_below_a_link_to_itself_and_in_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
+    save_photo(tmp_path / "a.png")
+    for name in ("ring", "ring.jpg"):
+        (tmp_path / name).symlink_to(name)
+    source, broken = unlabelled_images([str(tmp_path)], SIZE, 1)
+    assert source.names == (str(tmp_path / "a.png"),)
+    assert [(item.path, item.why) for item in broken] == [
+        (str(tmp_path / "ring.jpg"), "a link that leads back to itself")]
+
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=f"{tmp_path} can't be read: Permission denied"):
+        unlabelled_images([str(tmp_path)], SIZE, 1)
+
+
+def test_what_a_layout_notes_is_told_in_training_and_in_evaluation(tmp_path):
+    class_folders(tmp_path, {"a": 5, "b": 5})
+    rows = "".join(f"{name}/{number}.png,{name},train\n" for name in "ab" for number in range(5))
+    (tmp_path / "list.csv").write_text("path,label,split\n" + rows)
+    assert " · its column split is not used" in splits_of(tmp_path / "list.csv").summary
+    _, left_out = labelled_images(str(tmp_path / "list.csv"), ["a", "b"], SIZE, 1)
+    assert [item.path for item in left_out] == [str(tmp_path / "list.csv")]
+    assert left_out[0].why.startswith("its column split is not used")
+
+
+def test_a_config_without_an_image_size_is_an_error_of_the_user():
+    with pytest.raises(ConfigError, match="data.image_size is null"):
+        image_splits(ImageDataConfig(), 0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.data.image_files import save_photo
-from tfpt.data.listing import ALL, ListedImages, Listing, images_below, merge_parts, printable
+from tfpt.data.listing import ALL, ListedImages, Listing, images_below, merge_parts, printable, subfolders_of
 from tfpt.errors import DataError
 
 
@@ -33,6 +33,8 @@ def test_printable_names_survive_json_and_utf8():
     assert name == "caf\\xe9.jpg"
     assert json.loads(json.dumps(name)).encode() == name.encode()
     assert printable("café.jpg") == "café.jpg"
+    assert printable("two\nlines\x1b[31m\x85\u2028.jpg") == "two\\nlines\\x1b[31m\\x85\\u2028.jpg"
+    assert printable("half \ud800.jpg") == "half \\ud800.jpg"
 
 
 def test_merge_parts():
@@ -46,3 +48,22 @@ def test_merge_parts():
     assert merge_parts(Listing("t", ("0",), {ALL: images(1, 4)}))[1].tolist() == [-1]
     with pytest.raises(DataError, match="images of 4 x 4 and 5 x 5 pixels"):
         merge_parts(Listing("t", ("0",), {"train": images(1, 4), "test": images(1, 5)}))
+
+
+def test_a_link_to_a_folder_that_holds_this_one_is_passed_over(tmp_path):
+    for name in ("a/0.png", "b/1.png"):
+        save_photo(tmp_path / "photos" / name)
+    (tmp_path / "photos" / "a" / "up").symlink_to(tmp_path / "photos")
+    (tmp_path / "photos" / "all").symlink_to(".")
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "photos" / "a")
+    for folder in ("photos/a", "elsewhere"):
+        assert [os.path.basename(path) for path in images_below(str(tmp_path / folder))] == ["0.png"]
+    assert images_below(str(tmp_path / "photos" / "all")) == []
+
+
+def test_a_link_that_leads_back_to_itself_is_listed_only_if_it_is_named_as_an_image(tmp_path):
+    save_photo(tmp_path / "a.png")
+    for name in ("ring", "ring.jpg"):
+        (tmp_path / name).symlink_to(name)
+    assert subfolders_of(str(tmp_path)) == []
+    assert [os.path.basename(path) for path in images_below(str(tmp_path))] == ["a.png", "ring.jpg"]

@@ -1,7 +1,9 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
+from tfpt.errors import TrainingFailed
 from tfpt.evaluation.predictions import predict_probabilities, probability_batches
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (7, 4, 4, 3)).astype(np.uint8)
@@ -33,3 +35,34 @@ def test_batches_come_one_by_one():
 
 def test_no_examples_give_no_rows():
     assert predict_probabilities(small_model(), batches(0, 3)).shape == (0, 3)
+
+
+def greedy_model(most: int, seen: list[int]) -> keras.Model:
+    """``small_model`` with memory for ``most`` examples at once; TensorFlow makes of it a ResourceExhaustedError."""
+    def through(values):
+        seen.append(len(values))
+        if len(values) > most:
+            raise MemoryError
+        return values
+
+    class Greedy(keras.layers.Layer):
+        def call(self, inputs):
+            return tf.ensure_shape(tf.numpy_function(through, [inputs], tf.float32), inputs.shape)
+
+    plain = small_model()
+    pixels = keras.Input((4, 4, 3))
+    return keras.Model(pixels, plain(Greedy()(pixels)))
+
+
+@pytest.mark.parametrize("most, sizes", [(7, [3, 3, 3]), (2, [3, 1, 1, 1, 1, 1, 1, 1, 1, 1]), (1, [3] + 9 * [1])])
+def test_out_of_memory_examples_go_in_halves_from_then_on(most, sizes):
+    seen: list[int] = []
+    model = greedy_model(most, seen)
+    found = predict_probabilities(model, batches(7, 3))
+    assert seen == sizes
+    np.testing.assert_allclose(found, np.asarray(model.layers[-1](IMAGES.astype(np.float32))), atol=1e-6)
+
+
+def test_out_of_memory_with_one_example_it_says_so():
+    with pytest.raises(TrainingFailed, match="a single example at once"):
+        predict_probabilities(greedy_model(0, []), batches(7, 3))

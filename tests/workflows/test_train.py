@@ -72,7 +72,7 @@ def test_a_place_that_is_not_writable_is_refused_before_training(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError):
         small_train(tmp_path, run_dir=str(tmp_path / "file" / "run"))
-    assert not (tmp_path / "runs").exists() and not list((tmp_path / "tensorboard").iterdir())
+    assert nothing_written(tmp_path)
 
 
 def test_a_tensorboard_folder_that_is_not_writable_is_refused_before_training(tmp_path):

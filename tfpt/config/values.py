@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ class Mismatch(Exception):
         super().__init__(expected)
         self.expected, self.found, self.suffix = expected, found, suffix
 
+
+_LONE_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 
 Nested = Callable[[type, Any, str], Any]
 Field = dataclasses.Field[Any]
@@ -96,9 +99,7 @@ def _convert_member(value: Any, member: Any, field: Field, nested: Nested, suffi
     if member is int or member is float:
         return _number(value, member, field, suffix)
     if member is str:
-        if not os.fspath(value):
-            raise Mismatch("text that isn't empty", value, suffix)
-        return os.fspath(value)
+        return _text(os.fspath(value), suffix)
     if origin is tuple:
         element = typing.get_args(member)[0]
         return tuple(convert(item, element, field, nested, f"{suffix}[{position}]")
@@ -112,12 +113,22 @@ def _convert_member(value: Any, member: Any, field: Field, nested: Nested, suffi
     return value
 
 
+def _text(text: str, suffix: str) -> str:
+    if not text:
+        raise Mismatch("text that isn't empty", text, suffix)
+    # No file can have such a name. Surrogates that stand for a byte of one are what Python gives for its name.
+    if "\0" in text or _LONE_SURROGATE.search(text):
+        raise Mismatch("text without NUL or half characters", text, suffix)
+    return text
+
+
 def _number(value: Any, kind: Any, field: Field, suffix: str) -> int | float:
     try:
         number: int | float = kind(value)
+        is_finite = math.isfinite(number)
     except OverflowError:
         raise Mismatch("a number that a 64-bit float can hold", value, suffix) from None
-    if not math.isfinite(number):
+    if not is_finite:
         raise Mismatch(f"{describe(kind)}, finite", value, suffix)
     problem = range_problem(field, number)
     if problem:

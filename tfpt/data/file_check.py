@@ -1,5 +1,6 @@
 """One image file: read, hashed, its header looked at, converted where the graph would decode other pixels."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -86,6 +87,8 @@ def _status(path: str) -> os.stat_result:
     try:
         status = os.stat(path)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise BrokenImage("a link that leads back to itself") from error
         missing_target = os.path.islink(path) and not os.path.exists(path)
         why = "a link to a file that isn't there" if missing_target else f"can't be read: {error.strerror or error}"
         raise BrokenImage(why) from error

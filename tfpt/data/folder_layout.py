@@ -3,8 +3,8 @@
 import os
 
 from tfpt.data.listing import (
-    ALL, EXTENSIONS_TEXT, ListedImages, Listing, image_files_in, images_below, listed_files, printable, title_of,
-    subfolders_of)
+    ALL, EXTENSIONS_TEXT, ListedImages, Listing, holds_control_characters, image_files_in, images_below, listed_files,
+    printable, title_of, subfolders_of)
 from tfpt.data.natural_sort import natural_sort
 from tfpt.errors import DataError
 from tfpt.task import LeftOut
@@ -17,7 +17,7 @@ def read_folder(folder: str) -> Listing:
     """List a folder's images by class.
 
     Raises:
-        DataError: there are no class folders, no images in them, or two folders for one part.
+        DataError: there are no class folders, no images in them, two folders for one part, or a name of several lines.
     """
     part_folders = _own_split(folder)
     if not part_folders:
@@ -69,6 +69,9 @@ def _classes_in(folder: str) -> tuple[list[tuple[str, str]], list[LeftOut]]:
     left_out = [LeftOut(printable(path), "stands in no class folder") for path in loose]
     files: list[tuple[str, str]] = []
     for name in class_folders:
+        if holds_control_characters(name):
+            raise DataError(f"{printable(os.path.join(folder, name))}/ has a line break or control character in its "
+                            "name, but the name of a class is one line of text. Rename the folder.")
         paths = images_below(os.path.join(folder, name))
         files += [(path, printable(name)) for path in paths]
         if not paths:

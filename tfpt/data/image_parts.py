@@ -8,6 +8,7 @@ import numpy as np
 from tfpt.data.listing import DROPPED, PARTS, UNASSIGNED
 from tfpt.data.source import ImageSource
 from tfpt.data.splits import choose_per_class, label_conflicts, part_overlaps, split_groups
+from tfpt.errors import DataError
 from tfpt.task import LeftOut
 
 
@@ -41,7 +42,12 @@ def assign_parts(source: ImageSource, given: np.ndarray, class_names: Sequence[s
         left_out.append(LeftOut(source.names[index],
                                 f"the same image also stands in {PARTS[given[other]]}: {source.names[other]}"))
     to_split = np.flatnonzero((parts == UNASSIGNED) | (parts == PARTS.index("train")))
-    drawn = split_groups(source.labels[to_split], [source.hashes[i] for i in to_split], fractions, seed, class_names)
+    try:
+        drawn = split_groups(source.labels[to_split], [source.hashes[i] for i in to_split], fractions, seed,
+                             class_names)
+    except DataError as error:
+        copies = f" {len(left_out):,} copies don't count: {left_out[0].path}, {left_out[0].why}." if left_out else ""
+        raise DataError(f"{error}{copies}") from error
     for part, indices in enumerate(drawn):
         parts[to_split[indices]] = part
     return parts, left_out

@@ -10,7 +10,8 @@ from tfpt.config.image_classification import ImageDataConfig
 from tfpt.data.check import check_images
 from tfpt.data.image_parts import assign_parts, fingerprint, thin_out
 from tfpt.data.layouts import no_such_path, read_layout
-from tfpt.data.listing import EXTENSIONS_TEXT, PARTS, ListedImages, Listing, images_below, merge_parts, printable
+from tfpt.data.listing import (
+    EXTENSIONS_TEXT, PARTS, ListedImages, Listing, images_below, merge_parts, printable, unreadable_told)
 from tfpt.data.natural_sort import natural_sort
 from tfpt.data.source import ImageSource
 from tfpt.errors import ConfigError, DataError
@@ -20,16 +21,17 @@ _NAMED = 3
 
 
 def image_splits(data: ImageDataConfig, seed: int) -> Splits:
-    """Read, check and split the images of ``data.path``; ``data.image_size`` must be a number by now.
+    """Read, check and split the images of ``data.path``.
 
     ``metadata`` holds ``class_names``, ``image_size`` and ``class_counts`` (training images of each class).
 
     Raises:
         DataError: the data can't be read or is not enough; see ``layouts`` and ``splits``.
-        ConfigError: the shares of validation and test leave nothing to train on.
+        ConfigError: ``data.image_size`` is still None; the shares of validation and test leave nothing to train on.
     """
-    if data.image_size is None:
-        raise ValueError("data.image_size must be resolved before the data is read")
+    if data.image_size is None:  # only a run's config.yaml that somebody changed has none by now
+        raise ConfigError("data.image_size is null, a number of pixels was expected. If this is a run's config.yaml, "
+                          "bring back the one that tfpt wrote.")
     listing = read_layout(data.path)
     _require_two_classes(listing)
     fractions = _fractions(data, listing)
@@ -78,7 +80,8 @@ def labelled_images(path: str, class_names: Sequence[str], image_size: int,
     if not len(checked.source):
         raise DataError(f"none of the {len(listed):,} images of {listing.title} can be read; the first is "
                         f"{checked.broken[0].path} ({checked.broken[0].why}).")
-    return checked.source, [*checked.broken, *listing.left_out]
+    note = [LeftOut(listing.title, listing.note)] if listing.note else []
+    return checked.source, [*checked.broken, *listing.left_out, *note]
 
 
 def unlabelled_images(inputs: Sequence[str], image_size: int, memory_mb: int) -> tuple[ImageSource, list[LeftOut]]:
@@ -97,7 +100,8 @@ def unlabelled_images(inputs: Sequence[str], image_size: int, memory_mb: int) ->
         if not os.path.isdir(path):
             paths.append(path)
             continue
-        below = images_below(path)
+        with unreadable_told(text):
+            below = images_below(path)
         if not below:
             raise DataError(f"no images in {printable(path)} or below it; {EXTENSIONS_TEXT} were expected.")
         paths += below
@@ -130,6 +134,7 @@ def _summary(listing: Listing, parts: Sequence[ImageSource], per_class: int | No
         counts[0] += f" ({per_class:,} per class)"
     total, class_count = sum(map(len, parts)), len(listing.class_names)
     text = f"{listing.title} · {class_count} classes · {total:,} images: {', '.join(counts)}"
+    text += f" · {listing.note}" if listing.note else ""
     kinds = Counter({kind: len(entries) for kind, entries in left_out.items() if entries})
     if not kinds:
         return text

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from tfpt.errors import TfptError
 _CHECK = 1
 """To be raised when the check finds other files good than before."""
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 _SETTLED_SECONDS = 2.0
 """A file that changed just before it was read may change again within the resolution of its time."""
 
@@ -61,9 +63,14 @@ class KnownFiles:
         try:
             kept = json.loads(self._file.read_text(encoding="utf-8"))
             files = kept["files"] if kept["conditions"] == self._conditions else {}
-            return {path: entry for path, entry in files.items() if len(entry) == 6}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {path: entry for path, entry in files.items() if _is_entry(entry)}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
+
+
+def _is_entry(entry: Any) -> bool:
+    """The hash has to be one, whatever wrote the file: it becomes the name of another."""
+    return isinstance(entry, list) and len(entry) == 6 and _SHA256.fullmatch(str(entry[4])) is not None
 
 
 def _identity(status: os.stat_result) -> list[int]:

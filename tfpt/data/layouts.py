@@ -8,7 +8,7 @@ from tfpt.data.csv_layout import read_csv
 from tfpt.data.digits import read_digits
 from tfpt.data.folder_layout import read_folder
 from tfpt.data.idx import holds_idx, is_idx_images, read_idx_file, read_idx_folder
-from tfpt.data.listing import IMAGE_EXTENSIONS, Listing, printable
+from tfpt.data.listing import IMAGE_EXTENSIONS, Listing, printable, unreadable_told
 from tfpt.errors import DataError
 
 DATA_TAKES = ("--data takes a folder with one folder per class, a folder with train/ and test/ of those, "
@@ -28,11 +28,8 @@ def read_layout(path: str) -> Listing:
     expanded = os.path.expanduser(path)
     if not os.path.exists(expanded):
         raise DataError(f"{no_such_path(path)} {DATA_TAKES}")
-    try:
+    with unreadable_told(path):
         return _read_existing(expanded)
-    except OSError as error:
-        where = printable(os.fspath(error.filename or path))
-        raise DataError(f"{where} can't be read: {error.strerror or error}. Check its permissions.") from error
 
 
 def _read_existing(path: str) -> Listing:

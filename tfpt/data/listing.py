@@ -1,7 +1,10 @@
 """What stands at ``--data`` before any image is decoded: names, labels and parts."""
 
+import errno
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +20,9 @@ UNASSIGNED, DROPPED = -1, -2
 ALL = "all"
 IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 EXTENSIONS_TEXT = "files ending in jpg, jpeg, png, bmp, gif, webp, tif or tiff"
+# Line breaks and what steers a terminal. A surrogate that stands for no byte can't be written anywhere.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +50,14 @@ class Listing:
         class_names: in natural order.
         parts: ``{"all": …}``, or the user's own split: ``train`` and perhaps ``validation`` and ``test``.
         left_out: what stands there but belongs to no class.
+        note: what else the user has to know of how it was read.
     """
 
     title: str
     class_names: tuple[str, ...]
     parts: Mapping[str, ListedImages]
     left_out: tuple[LeftOut, ...] = ()
+    note: str = ""
 
 
 def listed_files(files: Sequence[tuple[str, str]], class_names: Sequence[str]) -> ListedImages:
@@ -84,19 +92,19 @@ def merge_parts(listing: Listing) -> tuple[ListedImages, np.ndarray]:
 def images_below(folder: str) -> list[str]:
     """All image files in a folder and its subfolders, in natural order; each real folder is visited once.
 
-    Hidden files, and files without an image's extension, are passed over. Links are followed, a link whose
-    file is missing is listed (the check then reports it).
+    Hidden files, and files without an image's extension, are passed over. Links are followed, but not to a folder in
+    which ``folder`` itself stands: its other images are not of this one. A link whose file is missing is listed (the
+    check then reports it). Raises OSError: a folder can't be read.
     """
     found: list[str] = []
-    seen: set[tuple[int, int]] = set()
+    seen = {_identity(above) for path in (os.path.abspath(folder), os.path.realpath(folder)) for above in _above(path)}
     pending = [folder]
     while pending:
         current = pending.pop()
-        status = os.stat(current)
-        # A link to a folder above would otherwise be walked for ever.
-        if (status.st_dev, status.st_ino) in seen:
+        identity = _identity(current)
+        if identity in seen:
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(identity)
         found.extend(image_files_in(current))
         pending.extend(os.path.join(current, name) for name in subfolders_of(current))
     return natural_sort(found)
@@ -111,7 +119,17 @@ def image_files_in(folder: str) -> list[str]:
 def subfolders_of(folder: str) -> list[str]:
     """The names of a folder's visible subfolders, in natural order."""
     with os.scandir(folder) as entries:
-        return natural_sort(entry.name for entry in entries if entry.is_dir() and not _is_hidden(entry.name))
+        return natural_sort(entry.name for entry in entries if not _is_hidden(entry.name) and _leads_to(entry.is_dir))
+
+
+@contextmanager
+def unreadable_told(path: str) -> Iterator[None]:
+    """Makes an OSError of the file system a DataError that names the file, or ``path`` if it names none."""
+    try:
+        yield
+    except OSError as error:
+        where = printable(os.fspath(error.filename or path))
+        raise DataError(f"{where} can't be read: {error.strerror or error}. Check its permissions.") from error
 
 
 def title_of(folder: str) -> str:
@@ -121,14 +139,48 @@ def title_of(folder: str) -> str:
 
 
 def printable(path: str) -> str:
-    """The path as text that any stream and JSON can carry, whatever bytes the file system allowed in it."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """The path as one line of text that any stream and JSON can carry, whatever bytes the file system allowed in it.
+
+    What can't be decoded, control characters and line breaks are written as escapes.
+    """
+    text = _LONE_SURROGATE.sub(_escaped, path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return _CONTROL.sub(_escaped, text)
+
+
+def holds_control_characters(text: str) -> bool:
+    """Whether ``text`` breaks lines, or holds what steers a terminal."""
+    return _CONTROL.search(text) is not None
+
+
+def _escaped(found: "re.Match[str]") -> str:
+    return ascii(found[0])[1:-1]
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+def _above(path: str) -> Iterator[str]:
+    while (parent := os.path.dirname(path)) != path:
+        yield parent
+        path = parent
 
 
 def _is_image_file(entry: "os.DirEntry[str]") -> bool:
     if _is_hidden(entry.name) or os.path.splitext(entry.name)[1].lower() not in IMAGE_EXTENSIONS:
         return False
-    return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
+    return _leads_to(entry.is_file) or (entry.is_symlink() and not os.path.exists(entry.path))
+
+
+def _leads_to(kind: Callable[[], bool]) -> bool:
+    """``entry.is_dir()`` or ``entry.is_file()``; of a link that leads back to itself False, as of one to nowhere."""
+    try:
+        return kind()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False
 
 
 def _is_hidden(name: str) -> bool:

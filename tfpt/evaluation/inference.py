@@ -3,6 +3,8 @@
 import keras
 
 from tfpt.errors import RunError
+from tfpt.models.keras_archive import open_keras_model
+from tfpt.models.weight_files import short
 from tfpt.run_directory import Run, is_locked
 
 
@@ -23,10 +25,11 @@ def load_model(run: Run) -> keras.Model:
         raise RunError(f"The run {run.path} is finished, but has no {run.model_file.name}: it was deleted, or not "
                        "copied along. Bring it back, or train again.")
     try:
-        model = keras.models.load_model(run.model_file, compile=False, safe_mode=True)
+        model = open_keras_model(run.model_file)
     except Exception as error:  # keras raises nearly every type for a damaged file
-        raise RunError(f"{run.model_file} can't be opened as a Keras model in safe mode ({type(error).__name__}): it "
-                       "is damaged, or of a newer Keras. Bring back the original, or train again.") from error
+        raise RunError(f"{run.model_file} can't be opened as a Keras model in safe mode: {short(error)}. It is "
+                       "damaged, of a newer Keras, or not what a training wrote. Bring back the original, or train "
+                       "again.") from error
     for layer in model.layers:
         layer.dtype_policy = "float32"
     return model

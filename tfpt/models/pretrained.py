@@ -45,6 +45,15 @@ def _check_description(model: ImageModelConfig, description: Mapping[str, Any], 
                            f"{alpha:g}. Use --alpha {alpha:g} (or leave it out), or other weights.")
 
 
+def check_weights(model: ImageModelConfig) -> None:
+    """WeightsError if ``model.weights`` (resolved) is a file that isn't safe to open. Before any data is read."""
+    from tfpt.models import weight_files
+
+    file = find_weights(model.weights or "none").file
+    if file is not None:
+        weight_files.check_file(file)
+
+
 def load_backbone_weights(model: "keras.Model", config: ImageModelConfig, image_size: int) -> None:
     """Fill every weight of the model's backbone from ``config.weights`` (resolved); with "none", leave it as it is.
 

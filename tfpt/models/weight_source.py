@@ -2,11 +2,13 @@
 
 import difflib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tfpt.atomic_files import read_own_text
 from tfpt.errors import ConfigError, RunError, WeightsError
 from tfpt.models.bundled import bundled_description
 from tfpt.run_directory import find_run, list_runs
@@ -16,6 +18,10 @@ KERAS, WEIGHTS_H5 = ".keras", ".weights.h5"
 TAKES = ("--weights takes imagenet, bundled, none, a run (its name or folder), a .keras file, or a .weights.h5 file "
          "of the backbone")
 UNSAFE = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".npy", ".npz", ".ckpt")
+
+DESCRIBED: Mapping[str, tuple[Any, float]] = {
+    "backbone": (str, math.inf), "alpha": ((int, float), 10), "image_size": (int, 4096)}
+"""What of a backbone.json settings are taken from, its types, and the most that these settings take."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +90,16 @@ def _run(weights: str) -> WeightSource:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        description = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        description = json.loads(read_own_text(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} should describe the backbone beside it, but can't be read: {error}.") from error
     if not isinstance(description, dict):
         raise WeightsError(f"{path} should hold a JSON object that describes the backbone beside it, but doesn't.")
+    for name, (kinds, most) in DESCRIBED.items():
+        value = description.get(name)
+        if value is not None and not (isinstance(value, kinds) and (isinstance(value, str) or 0 < value <= most)):
+            raise WeightsError(f"{path} should describe the backbone beside it, but its {name} is {value!r:.80}: "
+                               "something other than tfpt wrote it. Remove it, or bring back the original.")
     return description
 
 

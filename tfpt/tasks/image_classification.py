@@ -43,6 +43,7 @@ def data_seed(config: Config) -> int:
 def resolve(config: Config) -> Config:
     """Fill what depends on the weights, and the freeze schedule that follows from them."""
     model, data = pretrained.resolve_weights(config.model, config.data)
+    pretrained.check_weights(model)
     backbone.check_image_size(model.backbone, image_size(replace(config, data=data)))
     freeze = config.freeze
     if freeze.unfreeze is None and freeze.phases is None:

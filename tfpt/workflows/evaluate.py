@@ -51,6 +51,9 @@ def write_report(run: Run, name: str, report: dict[str, Any]) -> dict[str, Any]:
     """
     from tfpt.evaluation.plots import confusion_matrix_png
 
+    if run.evaluation.is_symlink():  # a run may be somebody else's
+        raise RunError(f"{run.evaluation} is a symbolic link, and scores are written into the run's own folder alone. "
+                       "Remove the link, or put the folder itself there.")
     try:
         run.evaluation.mkdir(exist_ok=True)
     except OSError as error:

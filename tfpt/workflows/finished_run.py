@@ -8,9 +8,11 @@ from typing import Any
 
 from tfpt import runtime
 from tfpt.config.loading import load_config
+from tfpt.errors import RunError
 from tfpt.registry import get_task
 from tfpt.run_directory import Run, find_run
 from tfpt.task import Task
+from tfpt.workflows.run_record import checked_record
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,24 @@ def open_finished(run: str | Path | Run) -> FinishedRun:
     from tfpt.evaluation.inference import load_model
 
     run = run if isinstance(run, Run) else find_run(run)
-    record = run.training_record()
+    record = checked_record(run)
     task = get_task(record["task"])
     config: Any = load_config(task.config_class, recipe=run.config_file)
     runtime.configure(record.get("seed", 0), "float32")
-    return FinishedRun(run, record, task, config, load_model(run))
+    model = load_model(run)
+    _check_belong_together(run, record["metadata"], config, model)
+    return FinishedRun(run, record, task, config, model)
+
+
+def _check_belong_together(run: Run, metadata: Mapping[str, Any], config: Any, model: Any) -> None:
+    """RunError if the model isn't the one that run.json and config.yaml tell of: one of the three was exchanged."""
+    classes, size = metadata.get("class_names"), metadata.get("image_size")
+    if classes is not None and len(classes) != model.output_shape[-1]:
+        found = f"{len(classes)} classes in run.json, {model.output_shape[-1]} in model.keras"
+    elif size is not None and not size == config.data.image_size == model.input_shape[1]:
+        found = (f"an image size of {size} in run.json, {config.data.image_size} in config.yaml, "
+                 f"{model.input_shape[1]} in model.keras")
+    else:
+        return
+    raise RunError(f"Expected the files in {run.path} to be of one training, but found {found}. Bring back those that "
+                   "tfpt wrote there, or train again.")
