@@ -39,7 +39,7 @@ def our_epochs(config, splits, scratch: Path):
 
     def epoch() -> float:
         loop.state.step, loop.state.totals = 0, {}
-        loop._enter_phase()
+        loop._phases.enter(loop.state)
         began = time.perf_counter()
         loop._train_epoch()
         return time.perf_counter() - began

@@ -7,7 +7,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tfpt.errors import RunError
-from tfpt.training.callbacks import TensorBoardScalars, callback_list, callback_state, restore_callback_state
+from tfpt.training.callbacks import (
+    TensorBoardScalars, callback_list, callback_state, put_back_callback_state, restore_callback_state)
 
 
 def model():
@@ -41,6 +42,23 @@ def test_patience_survives_a_restart(tmp_path):
     assert not again.callbacks[0].model.stop_training
     again.on_epoch_end(3, {"val_loss": 0.6})
     assert again.callbacks[0].model.stop_training
+
+
+def test_in_the_middle_of_a_training_they_are_put_back(tmp_path):
+    class Remembers(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.last, self.mode = epoch, "later"
+
+    callbacks = made_list(tmp_path, [Remembers()])
+    callbacks.on_epoch_end(0, {"val_loss": 1.0})
+    first = callback_state(callbacks, callbacks.fresh)
+    for epoch in (1, 2):
+        callbacks.on_epoch_end(epoch, {"val_loss": 1.0})
+    assert callbacks.callbacks[0].model.stop_training
+    put_back_callback_state(callbacks, callbacks.fresh, first)
+    assert callback_state(callbacks, callbacks.fresh) == first and callbacks.callbacks[0].wait == 0
+    put_back_callback_state(callbacks, callbacks.fresh, [{"attributes": {}} for _ in first])
+    assert not hasattr(callbacks.callbacks[1], "last") and callbacks.callbacks[0].best is None
 
 
 def test_settings_are_those_of_the_new_command_only_state_is_kept(tmp_path):

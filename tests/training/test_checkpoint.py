@@ -38,6 +38,34 @@ def test_the_newest_by_epoch_and_step_wins_and_two_are_kept(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00002-00000040", "00010-00000000"]
 
 
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_one_from_before_the_epoch_is_kept_beside_the_newest_two(tmp_path):
+    for epoch, step in [(1, 0), (1, 9), (2, 3), (2, 5), (2, 7)]:
+        checkpoint.save(tmp_path, snapshot(epoch, step), DESCRIPTION)
+    assert names(tmp_path) == ["00001-00000009", "00002-00000005", "00002-00000007"]
+    assert checkpoint.load_newest(tmp_path, DESCRIPTION, before_epoch=2)[0].state["step"] == 9
+    assert checkpoint.load_newest(tmp_path, DESCRIPTION, before_epoch=1) is None
+    checkpoint.save(tmp_path, snapshot(3), DESCRIPTION)
+    assert names(tmp_path) == ["00002-00000007", "00003-00000000"]
+
+
+def test_what_came_after_the_beginning_of_an_epoch_is_forgotten(tmp_path):
+    for epoch, step in [(2, 0), (2, 5), (3, 0)]:
+        (tmp_path / f"{epoch:05d}-{step:08d}").mkdir()
+    checkpoint.remove_later(tmp_path, 2)
+    assert names(tmp_path) == ["00002-00000000"]
+
+
+def test_six_digits_of_epochs_come_after_five(tmp_path):
+    for epoch in (99_998, 99_999, 100_000):
+        checkpoint.save(tmp_path, snapshot(epoch), DESCRIPTION)
+    assert checkpoint.load_newest(tmp_path, DESCRIPTION)[0].state["epoch"] == 100_000
+    assert names(tmp_path) == ["100000-00000000", "99999-00000000"]
+
+
 @pytest.mark.parametrize("file", ["state.npz", "best.npz", "manifest.json", "sha256.json"])
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "remove"])
 def test_a_damaged_one_is_passed_over_and_named(tmp_path, file, damage):

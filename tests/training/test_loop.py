@@ -94,12 +94,12 @@ def test_a_loss_that_is_not_finite_is_a_failed_training(tmp_path, validation_onl
         Loop(small_job(tmp_path, task=broken)).run()
 
 
-def test_out_of_memory_is_a_failed_training_with_advice(tmp_path):
+def test_out_of_memory_while_steps_are_traced_is_a_failed_training_with_advice(tmp_path):
     def train_step(context):
         def step(batch):
             raise tf.errors.ResourceExhaustedError(None, None, "injected")
         return step
-    with pytest.raises(TrainingFailed, match="--batch-size") as caught:
+    with pytest.raises(TrainingFailed, match="--image-size") as caught:
         Loop(small_job(tmp_path, task=replace(SMALL_TASK, train_step=train_step))).run()
     assert caught.value.exit_code == 3
 

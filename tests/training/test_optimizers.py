@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfpt.config.shared import OptimizerConfig
-from tfpt.training.optimizers import make_optimizer, present_rate, set_rate_multipliers
+from tfpt.training.optimizers import highest_rate, make_optimizer, present_rate, set_rate_multipliers
 
 
 def variables(count=2):
@@ -44,6 +44,22 @@ def test_a_multiplier_is_a_smaller_learning_rate_weight_decay_included(name):
     step(optimizer, ours, 3), step(slow, theirs, 3)
     np.testing.assert_allclose(ours[1].numpy(), theirs[1].numpy(), rtol=1e-6)
     assert not np.allclose(ours[0].numpy(), ours[1].numpy())
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("schedule", ["constant", "linear", "exponential", "cosine"])
+@pytest.mark.parametrize("name", ["adam", "sgd", "adamw", "rmsprop"])
+def test_half_of_every_rate_has_the_bits_of_half_the_highest_rate(name, schedule, precision):
+    ours, theirs = variables(), variables()
+    for chosen, rate, common in ((ours, 0.1, 0.5), (theirs, 0.05, 1.0)):
+        config = OptimizerConfig(name=name, schedule=schedule, learning_rate=rate, weight_decay=0.3, warmup_epochs=0.2)
+        optimizer = make_optimizer(config, chosen, 10, 5, precision)
+        set_rate_multipliers(optimizer, {id(chosen[0]): 0.3}, common)  # and 1 for the other
+        step(optimizer, chosen, 5)
+        assert highest_rate(optimizer) == np.float32(rate)
+    for ours_weight, theirs_weight in zip(ours, theirs):
+        np.testing.assert_array_equal(ours_weight.numpy(), theirs_weight.numpy())
+        assert ours_weight.numpy()[0] != 1.0
 
 
 def test_weight_decay_leaves_biases_and_norms_alone():

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from tfpt.task import StepContext
 from tfpt.training.losses import cross_entropy
-from tfpt.training.steps import classifier_eval_step, classifier_train_step, many_steps, zero_totals
+from tfpt.training.steps import (
+    classifier_eval_step, classifier_train_step, in_pieces_of, many_steps, zero_totals)
 
 NAMES = ("examples", "loss", "correct")
 
@@ -82,3 +83,20 @@ def test_evaluation_measures_without_training():
     inputs, labels = (np.concatenate([batch[key].numpy() for batch in batches(8)]) for key in ("image", "label"))
     predicted = context.model(inputs, training=False).numpy().argmax(axis=1)
     assert float(totals[0]["correct"]) == (predicted == labels).sum()
+
+
+@pytest.mark.parametrize("size", [1, 3, 8, 50])
+def test_evaluation_in_pieces_gives_the_same_totals(size):
+    """The last batch, 4 of 8, falls into pieces of other sizes."""
+    context, seen = problem(), []
+    step = classifier_eval_step(context, "image", cross_entropy(3))
+
+    def watched(batch):
+        tf.py_function(lambda count: seen.append(int(count)), [tf.size(batch["label"])], [])
+        return step(batch)
+
+    call, pieces = many_steps(step), many_steps(in_pieces_of(size, watched, NAMES))
+    whole, found = (each(iter(batches(8)), tf.constant(3), zero_totals(NAMES)) for each in (call, pieces))
+    assert {name: float(total) for name, total in found.items()} == pytest.approx(
+        {name: float(total) for name, total in whole.items()}, rel=1e-6)
+    assert max(seen) == min(size, 8) and sum(seen) == 20

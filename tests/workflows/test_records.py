@@ -1,11 +1,13 @@
 """run.json over a training's life, whatever ends it."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from tfpt.errors import Interrupted, TrainingFailed
 from tfpt.run_directory import Run
+from tfpt.training.job import LoopState
 from tfpt.workflows.records import status_record
 
 
@@ -20,6 +22,14 @@ def test_an_error_is_recorded_and_passed_on(tmp_path, problem, status, why):
         raise problem
     manifest = json.loads(run.manifest_file.read_text())
     assert (manifest["status"], manifest["why"]) == (status, why)
+
+
+def test_what_was_mended_is_recorded_however_it_ends(tmp_path):
+    run, loop = Run(tmp_path), SimpleNamespace(state=LoopState(recoveries=[{"epoch": 2, "what": "diverged"}]))
+    run.update_manifest(status="running")
+    with pytest.raises(TrainingFailed), status_record(run, loop):
+        raise TrainingFailed("out of memory")
+    assert json.loads(run.manifest_file.read_text())["recoveries"] == [{"epoch": 2, "what": "diverged"}]
 
 
 def test_a_failure_before_the_first_record_writes_none(tmp_path):

@@ -89,8 +89,21 @@ def restore_callback_state(callbacks: keras.callbacks.CallbackList,
         _settle_monitor(callback)
     fresh = [_plain_attributes(callback) for callback in callbacks.callbacks]
     for callback, state in zip(callbacks.callbacks, states):
+        foreign = [name for name in state["attributes"] if not isinstance(vars(callback).get(name), STATE_TYPES)]
+        if foreign:  # such as the folder that is written to
+            raise RunError(f"The checkpoint sets {foreign[0]} of the callback {type(callback).__name__}, which is no "
+                           "state of a training: something other than tfpt wrote it. Start a new run.")
         vars(callback).update(state["attributes"])
     return fresh
+
+
+def put_back_callback_state(callbacks: keras.callbacks.CallbackList, fresh: Sequence[Mapping[str, Any]],
+                            states: Sequence[Mapping[str, Any]]) -> None:
+    """In the middle of a training, give the callbacks what they would have if it were resumed from ``states``."""
+    for callback, before, state in zip(callbacks.callbacks, fresh, states, strict=True):
+        for name in _plain_attributes(callback).keys() - before.keys():
+            delattr(callback, name)
+        vars(callback).update({**before, **state["attributes"]})
 
 
 def _plain_attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:

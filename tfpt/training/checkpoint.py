@@ -9,7 +9,9 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,10 @@ from tfpt.errors import CheckFailed, RunError
 FORMAT = 1
 KEPT = 2
 ARRAYS, BEST, MANIFEST, DIGESTS = "state.npz", "best.npz", "manifest.json", "sha256.json"
+_NAME = re.compile(r"[0-9]{5,}-[0-9]{8,}")
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, RecursionError,
+           zipfile.BadZipFile)
+"""What reading a folder raises that isn't, or is no longer, what ``save`` wrote."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,15 @@ def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def save(folder: Path, snapshot: Snapshot, description: Sequence[Mapping[str, Any]]) -> Path:
-    """Write ``snapshot`` under ``folder``; afterwards the newest ``KEPT`` checkpoints are left.
+    """Write ``snapshot`` under ``folder``; afterwards the newest ``KEPT`` checkpoints are left, and the newest one from
+    which the snapshot's epoch can be begun again.
 
     Raises:
         RunError: the disk is full or not writable. Earlier checkpoints stay as they are.
     """
     name = f"{snapshot.state['epoch']:05d}-{snapshot.state['step']:08d}"
     beside, place = folder / f"{name}.tmp", folder / name
+    _refuse_link(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(beside, ignore_errors=True)
@@ -61,25 +69,31 @@ def save(folder: Path, snapshot: Snapshot, description: Sequence[Mapping[str, An
         shutil.rmtree(beside, ignore_errors=True)
         raise RunError(f"The checkpoint {place} could not be written: {problem.strerror or problem}. Earlier "
                        "ones, if there are any, are intact; make room and go on with --resume.") from problem
-    for old in _names(folder)[:-KEPT]:
+    names = _names(folder)
+    for old in set(names[:-KEPT]) - set(_until(names, snapshot.state["epoch"])[-1:]):
         shutil.rmtree(folder / old, ignore_errors=True)
     return place
 
 
-def load_newest(folder: Path, description: Sequence[Mapping[str, Any]]) -> tuple[Snapshot, list[str]] | None:
+def load_newest(folder: Path, description: Sequence[Mapping[str, Any]],
+                before_epoch: int | None = None) -> tuple[Snapshot, list[str]] | None:
     """The newest whole checkpoint, and a sentence for each newer one that was passed over; None if there are none.
+
+    With ``before_epoch`` only those count that were written before the first update of that epoch.
 
     Raises:
         CheckFailed: there are checkpoints, and none is whole.
-        RunError: the checkpoint holds other variables than ``description`` says.
+        RunError: the checkpoint holds other variables than ``description`` says, or ``folder`` is a link.
     """
+    _refuse_link(folder)
     for leftover in folder.glob("*.tmp"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        if _NAME.fullmatch(leftover.stem):
+            shutil.rmtree(leftover, ignore_errors=True)
     problems: list[str] = []
-    for name in reversed(_names(folder)):
+    for name in reversed(_until(_names(folder), before_epoch)):
         try:
             snapshot, found = _read(folder / name)
-        except (OSError, ValueError, KeyError, EOFError) as problem:
+        except _DAMAGE as problem:
             problems.append(f"checkpoint {folder / name} is damaged ({problem})")
             continue
         _check_same(found, description, folder / name)
@@ -87,6 +101,13 @@ def load_newest(folder: Path, description: Sequence[Mapping[str, Any]]) -> tuple
     if problems:
         raise CheckFailed("No whole checkpoint is left: " + "; ".join(problems) + ". Start the run anew.")
     return None
+
+
+def remove_later(folder: Path, epoch: int) -> None:
+    """Forget what was written after the first update of ``epoch``: that epoch is begun again."""
+    names = _names(folder)
+    for later in names[len(_until(names, epoch)):]:
+        shutil.rmtree(folder / later, ignore_errors=True)
 
 
 def _write_files(folder: Path, snapshot: Snapshot, description: Sequence[Mapping[str, Any]]) -> None:
@@ -105,6 +126,8 @@ def _write_files(folder: Path, snapshot: Snapshot, description: Sequence[Mapping
 
 def _read(place: Path) -> tuple[Snapshot, list[dict[str, Any]]]:
     digests = json.loads((place / DIGESTS).read_text(encoding="utf-8"))
+    if not {ARRAYS, MANIFEST} <= set(digests) <= {ARRAYS, MANIFEST, BEST}:
+        raise ValueError(f"{DIGESTS} is of other files than a checkpoint's")
     contents = {name: (place / name).read_bytes() for name in digests}
     for name, expected in digests.items():
         found = hashlib.sha256(contents[name]).hexdigest()
@@ -113,6 +136,9 @@ def _read(place: Path) -> tuple[Snapshot, list[dict[str, Any]]]:
     manifest = json.loads(contents[MANIFEST])
     if manifest["format"] != FORMAT:
         raise ValueError(f"format {manifest['format']}, this tfpt reads {FORMAT}")
+    if not all(isinstance(array[part], kind) for array in manifest["arrays"]
+               for part, kind in (("path", str), ("shape", list), ("dtype", str))):
+        raise ValueError(f"{MANIFEST} doesn't say what its arrays are")
     best = _from_bytes(contents[BEST]) if BEST in contents else []
     return Snapshot(manifest["state"], _from_bytes(contents[ARRAYS]), best), manifest["arrays"]
 
@@ -133,7 +159,27 @@ def _check_same(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[s
 def _names(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.suffix != ".tmp")
+    names = (entry.name for entry in folder.iterdir() if entry.is_dir() and _NAME.fullmatch(entry.name))
+    return sorted(names, key=_moment)
+
+
+def _moment(name: str) -> tuple[int, int]:
+    """Epoch and step, which have more digits in a very long training."""
+    epoch, step = name.split("-")
+    return int(epoch), int(step)
+
+
+def _until(names: Sequence[str], epoch: int | None) -> list[str]:
+    """Those of before the first update of ``epoch``; None: all."""
+    return [name for name in names if epoch is None or _moment(name) <= (epoch, 0)]
+
+
+def _refuse_link(folder: Path) -> None:
+    """A run may be somebody else's: what is removed and written has to be the run's own."""
+    if folder.is_symlink():
+        raise RunError(f"{folder} is a symbolic link to {os.readlink(folder)}; checkpoints are written, and old ones "
+                       "removed, in the run's own folder alone. Put the folder itself there, or move the whole run and "
+                       "link that.")
 
 
 def _to_bytes(arrays: Sequence[np.ndarray]) -> bytes:
@@ -143,5 +189,8 @@ def _to_bytes(arrays: Sequence[np.ndarray]) -> bytes:
 
 
 def _from_bytes(content: bytes) -> list[np.ndarray]:
+    with zipfile.ZipFile(io.BytesIO(content)) as members:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
+            raise ValueError("its arrays are compressed: they may unpack to any size")  # ``save`` compresses nothing
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         return [archive[f"arr_{index}"] for index in range(len(archive.files))]

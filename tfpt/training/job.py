@@ -49,6 +49,12 @@ class Job:
     cache_plan: CachePlan = CachePlan()
     shared: "Shared | None" = None
 
+    @property
+    def recovers(self) -> bool:
+        """Whether an epoch that goes wrong is begun again. A search's trial fails: that is what it tells of its values.
+        """
+        return self.shared is None
+
 
 @dataclass
 class LoopState:
@@ -69,6 +75,8 @@ class LoopState:
         default_factory=lambda: {"prefix": 0.0, "trace": 0.0, "train": 0.0, "validation": 0.0})
     timed_examples: int = 0
     """Training examples in ``wall_seconds["train"]``; traced calls count under ``trace``."""
+    recoveries: list[dict[str, Any]] = field(default_factory=list)
+    """The journal of what went wrong, and what each time was decided from the beginning of an epoch on."""
 
 
 def steps_per_epoch(task: Task, config: Any, splits: Splits) -> int:
@@ -82,3 +90,8 @@ def all_variables(job: Job) -> list[Any]:
     """Everything a checkpoint holds: the model's variables (dropout's seeds among them) and the optimizers'."""
     optimizer_variables = [variable for optimizer, _ in job.optimizers.values() for variable in optimizer.variables]
     return [*job.model.variables, *optimizer_variables]
+
+
+def applied_updates(job: Job) -> int:
+    """Loss scaling skips those with infinite gradients."""
+    return sum(int(optimizer.iterations) for optimizer, _ in job.optimizers.values())

@@ -4,7 +4,6 @@ Everything that decides what comes next is in ``LoopState``, in variables, or a 
 is killed and resumed from any checkpoint computes what it would have computed, bit for bit.
 """
 
-import contextlib
 import dataclasses
 import json
 import math
@@ -19,18 +18,20 @@ import tensorflow as tf
 from tfpt.atomic_files import atomic_write_text
 from tfpt.errors import Interrupted, TrainingFailed
 from tfpt.training import checkpoint
-from tfpt.training.callbacks import TensorBoardScalars, callback_list, callback_state, restore_callback_state
-from tfpt.training.feeds import DirectFeed, Feed, Stream
-from tfpt.training.freezing import (
-    Phase, apply_phase, check_trainability, frozen_digest, schedule_point, weight_digests)
-from tfpt.training.graph_split import reached_nodes
-from tfpt.training.job import Job, LoopState, all_variables
+from tfpt.training.callbacks import (
+    TensorBoardScalars, callback_list, callback_state, put_back_callback_state, restore_callback_state)
+from tfpt.training.conditions import conditions
+from tfpt.training.feeds import Feed, Stream
+from tfpt.training.freezing import check_trainability, schedule_point
+from tfpt.training.job import Job, LoopState, all_variables, applied_updates
 from tfpt.training.optimizers import present_rate
-from tfpt.training.prefix_cache.cache import CachedFeed, PrefixCache
-from tfpt.training.programs import make_program
+from tfpt.training.phase_runner import PhaseRunner
+from tfpt.training.prefix_cache.cache import PrefixCache
+from tfpt.training.recovery import (
+    FROZEN, TRAINING, VALIDATION, Diverged, EpochFailed, decide, memory_watched, recovery_line)
 from tfpt.training.screen import epoch_text, measures
 from tfpt.training.steps import zero_totals
-from tfpt.training.timed_calls import CALL_SECONDS, TimedCalls, counted, memory_error_explained
+from tfpt.training.timed_calls import CALL_SECONDS, TimedCalls, counted
 
 EPOCH_SAVE_SECONDS = 5.0
 """The end of an epoch is saved unless the last save is younger: an epoch on cached rows may take a tenth of a save."""
@@ -40,11 +41,9 @@ class Loop:
     """Trains ``job.model`` in place from ``state`` on. ``best_weights`` are those of the best epoch so far."""
 
     def __init__(self, job: Job, state: LoopState | None = None, best_weights: Sequence[np.ndarray] = ()):
-        self.job, self.state = job, state or LoopState()
+        self.job, self.state, self._is_new = job, state or LoopState(), state is None
         self.best_weights = list(best_weights)
-        self._entered: Phase | None = None
-        self._program: Any = None
-        self.cache = self._open_cache()
+        self._phases = PhaseRunner(job, self.state)
         self._saved_at = time.monotonic()
         self._first_rate = 0.0
         self._fresh_callbacks: list[dict[str, Any]] = []
@@ -54,100 +53,109 @@ class Loop:
             from_epoch=job.phases[-1].from_epoch, tensorboard=TensorBoardScalars(job.tensorboard, self._schedule_point),
             epochs=job.config.train.epochs, steps=job.steps_per_epoch)
 
+    @property
+    def cache(self) -> PrefixCache | None:
+        """The prefix cache; None: it is off."""
+        return self._phases.cache
+
     def run(self, until_epoch: int | None = None) -> LoopState:
         """Train to the last epoch, or until a callback stops it; or for now to the end of ``until_epoch``.
 
         Raises:
             Interrupted: a signal came; the state is saved.
-            TrainingFailed: the loss is not finite.
+            TrainingFailed: the loss is not finite or the memory too small, and no change of ``recovery`` has helped.
             CheckFailed: the trainability check found a difference at the end of a phase.
         """
-        state = self.state
         self.job.model.stop_training = False
         self._write_history()
         self._callbacks.on_train_begin()
-        self._fresh_callbacks = restore_callback_state(self._callbacks, state.callbacks)
+        self._fresh_callbacks = restore_callback_state(self._callbacks, self.state.callbacks)
+        if self._is_new and self.job.recovers:
+            self.save()  # there is always one to go back to
         last_epoch = min(until_epoch or self.job.config.train.epochs, self.job.config.train.epochs)
-        with self.cache or contextlib.nullcontext():
-            while state.epoch <= last_epoch and not state.stopped_early:
-                self._run_epoch(last_epoch)
-        self._program = None
+        with self._phases:
+            while self.state.epoch <= last_epoch and not self.state.stopped_early:
+                recovery = self._try_epoch(last_epoch)
+                if recovery is not None:
+                    self._begin_again(recovery)
         self._callbacks.on_train_end()
-        return state
+        return self.state
+
+    def _try_epoch(self, last_epoch: int) -> dict[str, Any] | None:
+        """None once the epoch is done; else what to do about what went wrong."""
+        try:
+            self._run_epoch(last_epoch)
+        except EpochFailed as failure:
+            return decide(self.job, self.state, failure)  # what a traceback held of memory is free once this is left
+        return None
+
+    def _begin_again(self, recovery: dict[str, Any]) -> None:
+        """Do the epoch otherwise, from its beginning on, or its validation alone if nothing else went wrong."""
+        journal = [*self.state.recoveries, recovery]
+        self._phases.leave()
+        if "evaluation_batch_size" not in recovery:
+            self._go_back(recovery)
+        self.state.recoveries = journal
+        self.save()
+        label, text = recovery_line(recovery)
+        earlier = self.state.epoch < recovery["epoch"]
+        self.job.screen.line(label, text + f" (first, from epoch {self.state.epoch} on, all as before)" * earlier)
+
+    def _go_back(self, recovery: Mapping[str, Any]) -> None:
+        """To the newest checkpoint from before the epoch: what led from there to its beginning is done again as it was.
+        """
+        job, gone = self.job, self.state
+        found = checkpoint.load_newest(job.checkpoints, checkpoint.describe(all_variables(job)), gone.epoch)
+        if found is None:
+            raise TrainingFailed(f"{': '.join(recovery_line(recovery))}. But {job.checkpoints} has no checkpoint from "
+                                 "before that epoch: start a new run.")
+        snapshot, problems = found
+        for problem in problems:
+            job.screen.line("resume", f"{problem}; an older one is used")
+        _assign(job, snapshot)
+        self.state, self.best_weights = LoopState(**snapshot.state), list(snapshot.best)
+        self.state.wall_seconds, self.state.timed_examples = gone.wall_seconds, gone.timed_examples  # they were spent
+        put_back_callback_state(self._callbacks, self._fresh_callbacks, self.state.callbacks)
+        job.model.stop_training = False
+        checkpoint.remove_later(job.checkpoints, gone.epoch)
+        self._write_history()
 
     def _run_epoch(self, last_epoch: int) -> None:
-        self._enter_phase()
+        self._phases.enter(self.state)
         self._callbacks.on_epoch_begin(self.state.epoch - 1)
         began, prefix_began = time.monotonic(), self.state.wall_seconds["prefix"]
         training = self._train_epoch()
         train_seconds = time.monotonic() - began - (self.state.wall_seconds["prefix"] - prefix_began)
         validation = self._validate()
-        self._tell_prefix(self.state.wall_seconds["prefix"] - prefix_began)
+        self._phases.tell_prefix(self.state.wall_seconds["prefix"] - prefix_began)
         ends_phase = self._close_epoch(training, validation, train_seconds, time.monotonic() - began)
         if (ends_phase or self.state.epoch > last_epoch
                 or time.monotonic() - self._saved_at > EPOCH_SAVE_SECONDS):
             self.save()
-
-    def _open_cache(self) -> PrefixCache | None:
-        job = self.job
-        if job.shared is not None:
-            return job.shared.cache
-        return PrefixCache(job.task, job.config, job.splits, job.model, job.cache_plan, self.state.widened) \
-            if job.cache_plan.cuts else None
-
-    def _phase(self) -> Phase:
-        epoch = self.state.epoch
-        return next(phase for phase in self.job.phases if phase.from_epoch <= epoch <= phase.to_epoch)
-
-    def _enter_phase(self) -> None:
-        job, state, phase = self.job, self.state, self._phase()
-        if phase is self._entered:
-            return
-        self._program = None  # it holds the rows of the phase before
-        layers = apply_phase(job.model, job.units, phase)
-        if state.epoch == phase.from_epoch and state.step == 0:
-            state.phase_digests, state.phase_updates = weight_digests(job.model), self._updates()
-        feed = self._make_feed(phase, layers)
-        if job.shared is None:
-            self._program = make_program(job, phase, feed)
-        else:
-            key = (job.shared.key, dataclasses.replace(phase, from_epoch=0, to_epoch=0), feed.rows,
-                   frozen_digest(job.model))
-            self._program = job.shared.programs.get(key, lambda: make_program(job, phase, feed))
-        self._entered = phase
-
-    def _make_feed(self, phase: Phase, layers: Sequence[keras.Layer]) -> Feed:
-        job, number = self.job, self.job.phases.index(phase)
-        reached = reached_nodes(job.model, layers)
-        with memory_error_explained(self._where()):
-            plan = job.cache_plan
-            cached = self.cache.feed(plan.phases[number], plan.held(number), reached) if self.cache else None
-        fold = job.config.cache.fold_batch_norm and job.config.cache.mode != "off"
-        return cached or DirectFeed(job.task, job.config, job.splits, job.model, reached, fold)
 
     def _train_epoch(self) -> dict[str, float]:
         job, state = self.job, self.state
         stream = self._opened(lambda feed: feed.train_stream(state.epoch, state.step))
         totals = zero_totals(job.task.totals)
         totals.update({name: tf.constant(value, tf.float64) for name, value in state.totals.items()})
-        self._first_rate = present_rate(self._first_optimizer())
+        self._first_rate = present_rate(self._first_optimizer()) * conditions(state.recoveries, state.epoch).rate
         job.screen.begin_bar(f"epoch {state.epoch:>2}", job.steps_per_epoch, state.step)
         try:
             while state.step < job.steps_per_epoch and not job.model.stop_training:
-                calls = self._program.train
+                calls = self._phases.program.train
                 iterator, count = self._take(stream, calls, job.steps_per_epoch - state.step)
                 if not count:
-                    self._widen()
+                    self._phases.widen(state)
                     stream = self._opened(lambda feed: feed.train_stream(state.epoch, state.step))
                     continue
                 self._callbacks.on_train_batch_begin(state.step)
                 examples = float(totals["examples"])
-                totals = self._run(calls, iterator, count, totals)
+                totals = self._run(TRAINING, calls, iterator, count, totals)
                 state.step += count
                 state.totals = {name: float(total) for name, total in totals.items()}
                 state.timed_examples += int(state.totals["examples"] - examples) if calls.traced else 0
                 metrics = job.task.metrics(state.totals)
-                self._check_finite(metrics)
+                self._check_finite(TRAINING, metrics, state.step - count)
                 self._callbacks.on_train_batch_end(state.step - 1, metrics)
                 job.screen.move_bar(state.step, measures(metrics))
                 self._answer_signal_or_save()
@@ -157,27 +165,15 @@ class Loop:
 
     def _opened(self, open_stream: Callable[[Feed], Stream]) -> Stream:
         with counted(self.state.wall_seconds, "prefix" if self.cache else None):
-            return open_stream(self._program.feed)
+            return open_stream(self._phases.program.feed)
 
     def _take(self, stream: Stream, calls: TimedCalls, left_steps: int) -> tuple[Any, int]:
-        with counted(self.state.wall_seconds, "prefix" if self.cache else None), memory_error_explained(self._where()):
+        with counted(self.state.wall_seconds, "prefix" if self.cache else None), memory_watched(FROZEN):
             return stream.take(calls.wanted(left_steps), CALL_SECONDS)
 
-    def _run(self, calls: TimedCalls, iterator: Any, count: int, totals: Any) -> Any:
-        with memory_error_explained(self._where()):
+    def _run(self, part: str, calls: TimedCalls, iterator: Any, count: int, totals: Any) -> Any:
+        with memory_watched(part):
             return calls.run(iterator, count, totals, self.state.wall_seconds)
-
-    def _widen(self) -> None:
-        """Make the phase's feed anew, with float32 rows: an activation is out of the range of the cache's dtype."""
-        assert self.cache and isinstance(self._program.feed, CachedFeed)
-        self.cache.widen(self._program.feed.number)
-        self.state.widened = sorted(self.cache.widened)
-        self._entered = None
-        self._enter_phase()
-        cached = isinstance(self._program.feed, CachedFeed)
-        goes_on = "float32" if cached else "no room for float32, so without the cache"
-        self.job.screen.line("cache", f"an activation is out of {self.job.cache_plan.dtype}'s range: {goes_on} from "
-                                      f"epoch {self.state.epoch}, step {self.state.step + 1} on")
 
     def _validate(self) -> dict[str, float]:
         job = self.job
@@ -185,36 +181,27 @@ class Loop:
         stream = self._opened(lambda feed: feed.validation_stream())
         totals, done = zero_totals(job.task.totals), 0
         while done < stream.steps:
-            iterator, count = self._take(stream, self._program.evaluate, stream.steps - done)
+            calls = self._phases.program.evaluate
+            iterator, count = self._take(stream, calls, stream.steps - done)
             if not count:
-                self._widen()
+                self._phases.widen(self.state)
                 stream = self._opened(lambda feed: feed.validation_stream())
                 totals, done = zero_totals(job.task.totals), 0
                 continue
-            totals = self._run(self._program.evaluate, iterator, count, totals)
+            totals = self._run(VALIDATION, calls, iterator, count, totals)
             done += count
             self._answer_signal_or_save()
         metrics = job.task.metrics({name: float(total) for name, total in totals.items()})
+        self._check_finite(VALIDATION, metrics, self.state.step)
         self._callbacks.on_test_end(metrics)
         return metrics
-
-    def _tell_prefix(self, seconds: float) -> None:
-        """How many rows were computed in this epoch, and how fast; what is on disk is whole then."""
-        if self.cache and self.job.shared is None:  # else whoever shares it tells
-            text = self.cache.finish(seconds)
-            for notice in self.cache.notices:
-                self.job.screen.line("cache", notice)
-            self.cache.notices.clear()
-            if text:
-                self.job.screen.line("prefix", text)
 
     def _close_epoch(self, training: dict[str, float], validation: dict[str, float], train_seconds: float,
                      epoch_seconds: float) -> bool:
         """Write down the finished epoch; returns whether it was the last one of its phase."""
         job, state = self.job, self.state
         examples_per_second = state.totals["examples"] / max(train_seconds, 1e-9)
-        phase = self._phase()
-        self._check_finite(validation)
+        phase = self._phases.phase(state.epoch)
         state.history.append({"epoch": state.epoch, "phase": job.phases.index(phase) + 1, **training,
                               **{f"validation_{name}": value for name, value in validation.items()}})
         is_best = self._keep_best(validation)
@@ -226,7 +213,7 @@ class Loop:
         state.stopped_early = bool(job.model.stop_training) and state.epoch < job.config.train.epochs
         ends_phase = state.stopped_early or state.epoch == phase.to_epoch
         if ends_phase:
-            check_trainability(job.model, state.phase_digests, updated=self._updates() > state.phase_updates)
+            check_trainability(job.model, state.phase_digests, updated=applied_updates(job) > state.phase_updates)
         state.epoch, state.step, state.totals = state.epoch + 1, 0, {}
         return ends_phase
 
@@ -237,9 +224,6 @@ class Loop:
             self.state.best = {"epoch": self.state.epoch, "value": value, "validation": dict(validation)}
             self.best_weights = [weight.numpy() for weight in self.job.model.weights]
         return is_best
-
-    def _where(self) -> str:
-        return f"in epoch {self.state.epoch} at step {self.state.step}"
 
     def answer_signal(self, saved: bool = True) -> None:
         """Stop if a signal came. Raises Interrupted, after saving unless all is ``saved``."""
@@ -273,26 +257,24 @@ class Loop:
         lines = "".join(json.dumps(line) + "\n" for line in self.state.history)
         atomic_write_text(self.job.metrics_file, lines)
 
-    def _check_finite(self, metrics: Mapping[str, float]) -> None:
+    def _check_finite(self, part: str, metrics: Mapping[str, float], finite_step: int) -> None:
         if not math.isfinite(metrics["loss"]):
-            raise TrainingFailed(
-                f"The loss is {metrics['loss']} in epoch {self.state.epoch} at step {self.state.step}: training "
-                "diverged. Try a lower --learning-rate or optimizer.clip_norm: 1.0; the last checkpoint, from "
-                "before that, is intact.")
+            raise Diverged(part, metrics["loss"], finite_step)
 
     def _schedule_point(self) -> dict[str, float]:
-        return schedule_point(self.job.model, self._phase(), self._first_rate, self.job.config.freeze.rate_decay)
+        return schedule_point(self.job.model, self._phases.phase(self.state.epoch), self._first_rate,
+                              self.job.config.freeze.rate_decay)
 
     def _first_optimizer(self) -> keras.optimizers.Optimizer:
         return next(iter(self.job.optimizers.values()))[0]
 
-    def _updates(self) -> int:
-        """Updates that were applied; loss scaling skips those with infinite gradients."""
-        return sum(int(optimizer.iterations) for optimizer, _ in self.job.optimizers.values())
-
 
 def restore(job: Job, snapshot: checkpoint.Snapshot) -> Loop:
     """A loop that goes on from ``snapshot``: every variable assigned, the state as it was."""
+    _assign(job, snapshot)
+    return Loop(job, LoopState(**snapshot.state), snapshot.best)
+
+
+def _assign(job: Job, snapshot: checkpoint.Snapshot) -> None:
     for variable, array in zip(all_variables(job), snapshot.arrays, strict=True):
         variable.assign(array)
-    return Loop(job, LoopState(**snapshot.state), snapshot.best)

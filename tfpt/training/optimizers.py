@@ -36,15 +36,18 @@ def make_optimizer(config: OptimizerConfig, variables: Sequence[Any], steps_per_
     return optimizer
 
 
-def set_rate_multipliers(optimizer: keras.optimizers.Optimizer, multipliers: Mapping[int, float]) -> None:
-    """Multiply the learning rate, weight decay's too, of each Keras variable by ``multipliers[id(variable)]``.
+def set_rate_multipliers(optimizer: keras.optimizers.Optimizer, multipliers: Mapping[int, float],
+                         common: float = 1.0) -> None:
+    """Multiply the learning rate, weight decay's too, of each Keras variable by ``multipliers[id(variable)]``, and of
+    all by ``common``.
 
     Takes effect in functions traced afterwards. The methods are replaced on this one instance, not in a subclass,
     so that the optimizer is saved and loaded under its Keras name. (``keras.optimizers.MultiOptimizer`` is Keras's
     own way, but refuses to apply a subset of its variables.)
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    by_key = {inner._var_key(variable): multipliers.get(id(variable), 1.0) for variable in inner._trainable_variables}
+    by_key = {inner._var_key(variable): common * multipliers.get(id(variable), 1.0)
+              for variable in inner._trainable_variables}
     plain = type(inner)
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -64,6 +67,13 @@ def set_rate_multipliers(optimizer: keras.optimizers.Optimizer, multipliers: Map
 def present_rate(optimizer: keras.optimizers.Optimizer) -> float:
     """The learning rate of the next update, before multipliers."""
     return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+
+
+def highest_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The learning rate that the schedule begins with or rises to, before multipliers."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = inner._learning_rate
+    return float(rate.highest) if isinstance(rate, Scaled) else present_rate(inner)
 
 
 def set_highest_rate(optimizer: keras.optimizers.Optimizer, highest: float) -> None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfpt.task import StepContext
+from tfpt.training.conditions import Conditions, step_config
 from tfpt.training.feeds import Feed
 from tfpt.training.freezing import Phase, rate_multipliers
 from tfpt.training.optimizers import set_rate_multipliers
-from tfpt.training.steps import many_steps
+from tfpt.training.steps import in_pieces_of, many_steps
 from tfpt.training.timed_calls import TimedCalls
 
 if TYPE_CHECKING:
@@ -49,16 +50,19 @@ class Programs:
         return self._kept[key]
 
 
-def make_program(job: "Job", phase: Phase, feed: Feed) -> Program:
+def make_program(job: "Job", phase: Phase, feed: Feed, under: Conditions = Conditions()) -> Program:
     """New functions for ``phase``: those traced before ``trainable`` changed would silently go on with the old set."""
     trains = {id(variable) for variable in job.model.trainable_variables}
     multipliers = rate_multipliers(job.model, job.units, phase, job.config.freeze.rate_decay)
     for optimizer, _ in job.optimizers.values():
-        set_rate_multipliers(optimizer, multipliers)
+        set_rate_multipliers(optimizer, multipliers, under.rate)
     context = StepContext(
-        job.config, job.splits.metadata, job.model, feed.forward, feed.infer,
+        step_config(job.config, under), job.splits.metadata, job.model, feed.forward, feed.infer,
         {name: optimizer for name, (optimizer, _) in job.optimizers.items()},
         {name: [variable for variable in variables if id(variable) in trains]
          for name, (_, variables) in job.optimizers.items()})
+    evaluate = job.task.eval_step(context)
+    if under.evaluation_batch_size is not None:
+        evaluate = in_pieces_of(under.evaluation_batch_size, evaluate, job.task.totals)
     return Program(feed, TimedCalls("train", many_steps(job.task.train_step(context))),
-                   TimedCalls("validation", many_steps(job.task.eval_step(context))))
+                   TimedCalls("validation", many_steps(evaluate)))

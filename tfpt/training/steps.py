@@ -27,6 +27,20 @@ def many_steps(step: Step) -> Any:
     return call
 
 
+def in_pieces_of(size: int, step: Step, names: Sequence[str]) -> Step:
+    """``step``, which only measures, on at most ``size`` examples at once: the same totals ``names`` to rounding."""
+
+    def pieces(batch: Batch) -> Totals:
+        totals = zero_totals(names)
+        for start in tf.range(0, tf.shape(tf.nest.flatten(batch)[0])[0], size):
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
+            piece_totals = step(tf.nest.map_structure(lambda tensor: tensor[start:start + size], batch))
+            totals = {name: totals[name] + tf.cast(piece_totals[name], tf.float64) for name in names}
+        return totals
+
+    return pieces
+
+
 def zero_totals(names: Sequence[str]) -> Totals:
     """Float64 scalars to begin an epoch with."""
     return {name: tf.constant(0.0, tf.float64) for name in names}
@@ -79,6 +93,7 @@ def classifier_train_step(context: StepContext, input_name: str, loss_per_exampl
         gradients = [tf.zeros_like(variable.value) for variable in variables]
         totals = {key: tf.constant(0.0, tf.float64) for key in ("examples", "loss", "correct")}
         for start in tf.range(0, count, micro_batch_size):
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)  # one micro-batch's memory, not ten's
             piece = slice(start, start + micro_batch_size)
             share = tf.cast(tf.size(labels[piece]) / count, tf.float32)
             piece_gradients, piece_totals = gradients_of(inputs[piece], labels[piece], share)

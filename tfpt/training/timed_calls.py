@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfpt.errors import TrainingFailed
+from tfpt.training.memory import is_out_of_memory
 
 CALL_SECONDS = 1.0
 """About how long one call runs: a signal is answered after it."""
@@ -24,10 +25,12 @@ def counted(wall_seconds: dict[str, float], kind: str | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def memory_error_explained(where: str) -> Iterator[None]:
-    """TensorFlow's ResourceExhaustedError as TrainingFailed; ``where`` is such as "in epoch 3 at step 40"."""
+    """Running out of memory as TrainingFailed; ``where`` is such as "while frozen layers were run"."""
     try:
         yield
-    except tf.errors.ResourceExhaustedError as problem:
+    except Exception as problem:
+        if not is_out_of_memory(problem):
+            raise
         raise TrainingFailed(f"Out of memory {where}. Lower --batch-size and raise train.accumulation_steps by the "
                              "same factor, which keeps the size of an update; or lower --image-size.") from problem
 

@@ -43,8 +43,8 @@ def make_plan(task: Task, config: Any, splits: Splits, cache_record: Mapping[str
     first_optimizer = next(iter(optimizers.values()))[0]
     model.compile(optimizer=first_optimizer, auto_scale_loss=False)  # Keras callbacks look for model.optimizer
     parameters = [_trainable_parameters(model, units, phase) for phase in phases]
-    cache = CachePlan.from_record(cache_record) if cache_record else _plan_cache(task, config, splits, model, units,
-                                                                                 phases)
+    cache = (CachePlan.from_record(cache_record, len(phases)) if cache_record
+             else _plan_cache(task, config, splits, model, units, phases))
     return Plan(model, units, phases, parameters, optimizers, steps, cache)
 
 

@@ -32,21 +32,23 @@ def begin_record(run: Run, task: Task, config: Any, splits: Splits, plan: Plan) 
 
 
 @contextmanager
-def status_record(run: Run) -> Iterator[None]:
-    """While the block runs, run.json says running; if it ends by an error, interrupted or failed and why."""
+def status_record(run: Run, loop: Loop | None = None) -> Iterator[None]:
+    """While the block runs, run.json says running; if it ends by an error, interrupted or failed and why.
+
+    What went wrong in ``loop`` and was mended is recorded too.
+    """
+    def record_end(status: str, why: str | None) -> None:
+        if run.manifest_file.exists():
+            run.update_manifest(status=status, why=why, **({"recoveries": loop.state.recoveries} if loop else {}))
+
     try:
         yield
     except (Interrupted, KeyboardInterrupt):
-        _record_end(run, "interrupted", None)
+        record_end("interrupted", None)
         raise
     except Exception as problem:
-        _record_end(run, "failed", f"{type(problem).__name__}: {problem}")
+        record_end("failed", f"{type(problem).__name__}: {problem}")
         raise
-
-
-def _record_end(run: Run, status: str, why: str | None) -> None:
-    if run.manifest_file.exists():
-        run.update_manifest(status=status, why=why)
 
 
 def finish_record(run: Run, task: Task, loop: Loop, scores: Mapping[str, Any],
@@ -64,6 +66,7 @@ def finish_record(run: Run, task: Task, loop: Loop, scores: Mapping[str, Any],
     rows = {"computed_rows": loop.cache.computed_rows, "loaded_rows": loop.cache.loaded_rows} if loop.cache else {}
     run.update_manifest(
         status="finished", why=None, cache={**run.manifest()["cache"], **rows}, best_epoch=best.get("epoch"),
+        recoveries=loop.state.recoveries,
         metrics={"validation": best.get("validation"), "test": {name: scores[name] for name in task.headline}},
         wall_seconds={name: round(value, 2) for name, value in seconds.items()},
         examples_per_second=None if speed is None else round(speed, 1))

@@ -14,6 +14,8 @@ from tfpt.task import Task
 from tfpt.training import checkpoint
 from tfpt.training.job import Job, all_variables
 from tfpt.training.loop import Loop, restore
+from tfpt.training.stored_state import check_state
+from tfpt.workflows.run_record import checked_record
 
 MAY_DIFFER = ("train.epochs", "train.checkpoint_seconds", "data.memory_mb", "cache.max_gb")
 """Settings that change nothing of what was computed so far."""
@@ -26,7 +28,7 @@ def run_to_resume(task: Task, run_dir: str | None, runs_root: str) -> Run:
         RunError: there is none, another task's, or one that another process is writing.
     """
     run = find_run(run_dir, runs_root) if run_dir else latest_run(task.name, runs_root)
-    record = run.training_record()
+    record = checked_record(run)
     found = record["task"]
     if record.get("search"):
         raise RunError(f"{run.path} is a trial of the search {record['search']}, which `tfpt tune --resume` goes on "
@@ -83,6 +85,7 @@ def continue_loop(run: Run, job: Job) -> Loop:
     for problem in problems:
         job.screen.line("resume", f"{problem}; an older one is used")
     state, epochs = snapshot.state, job.config.train.epochs
+    check_state(state, f"the newest checkpoint in {run.checkpoints}")
     if state["epoch"] > epochs:
         job.screen.line("resume", f"{run.path} has done its {epochs} epochs; --epochs {2 * epochs} would train longer")
     elif state["step"]:

@@ -59,7 +59,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
     with lock_run(run), runtime.StopSignals() as signals:
         job = _job(task, config, splits, plan, run, Path(tensorboard_root) / run.name, callbacks, screen, signals)
         loop = continue_loop(run, job) if earlier else Loop(job)
-        with status_record(run):
+        with status_record(run, loop):
             begin_record(run, task, config, splits, plan)
             loop.run()
             _test_and_record(run, job, loop, began, data_seconds)

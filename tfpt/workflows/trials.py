@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from tfpt.atomic_files import make_folder
 from tfpt.errors import CheckFailed, ConfigError, Interrupted, RunError, TfptError, UsageError
 from tfpt.run_directory import Run, is_locked, lock_run
@@ -17,6 +15,7 @@ from tfpt.task import Task
 from tfpt.training import checkpoint
 from tfpt.training.job import Job, LoopState, all_variables
 from tfpt.training.loop import Loop, restore
+from tfpt.training.memory import is_out_of_memory
 from tfpt.training.screen import Screen
 from tfpt.tuning.trial_result import TrialResult
 from tfpt.tuning.tuner import Request
@@ -148,7 +147,7 @@ def _newest(run: Run, job: Job) -> checkpoint.Snapshot | None:
 
 def _breaks_off(problem: Exception) -> bool:
     """Whether what trials share may be half done, or too large."""
-    return not isinstance(problem, TfptError) or isinstance(problem.__cause__, tf.errors.ResourceExhaustedError)
+    return not isinstance(problem, TfptError) or is_out_of_memory(problem.__cause__)
 
 
 def _finish_record(run: Run, loop: Loop) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.training.small_jobs import CACHED_CONFIG, dropout_model, small_plan
 from tests.training.small_models import units_of
 from tfpt.config.shared import CacheConfig, FreezeConfig, PhaseConfig
+from tfpt.errors import RunError
 from tfpt.training.freezing import plan_phases
 from tfpt.training.graph_runner import graph_runner
 from tfpt.training.prefix_cache import plan as planning
@@ -47,7 +48,7 @@ def test_both_phases_are_served_and_the_second_ones_rows_kept_from_the_start():
 def test_it_comes_back_from_json_and_finds_its_cuts_in_a_model_built_again():
     model, rebuilt = dropout_model(), dropout_model()
     plan = planned(model=model)
-    again = CachePlan.from_record(json.loads(json.dumps(plan.record())))
+    again = CachePlan.from_record(json.loads(json.dumps(plan.record())), 2)
     assert again == plan
     for cut in again.cuts:
         found, original = cut.find(rebuilt), cut.find(model)
@@ -55,7 +56,18 @@ def test_it_comes_back_from_json_and_finds_its_cuts_in_a_model_built_again():
         assert found.tensors[0] is not original.tensors[0]
         graph_runner(rebuilt.inputs, found.tensors)
     nothing = planned(FreezeConfig(unfreeze="scratch", head_epochs=0))
-    assert CachePlan.from_record(json.loads(json.dumps(nothing.record()))) == nothing
+    assert CachePlan.from_record(json.loads(json.dumps(nothing.record())), 1) == nothing
+
+
+@pytest.mark.parametrize("change", [
+    {"cuts": "x"}, {"cuts": [{}]}, {"phases": None}, {"phases": [0]}, {"phases": [0, 7]}, {"rows": None},
+    {"dtype": "int8"},
+    *({"cuts": [{"name": "a", "places": [[0, 0]], "values": 1, "saved": 0.5, "ahead": False, **wrong}]}
+      for wrong in ({"values": None}, {"values": "x"}, {"saved": None}, {"places": "x"}, {"places": [[-1, 0]]}))])
+def test_a_plan_that_nothing_of_ours_wrote_is_refused(change):
+    record = json.loads(json.dumps(planned().record()))
+    with pytest.raises(RunError, match="should hold the plan of its prefix cache"):
+        CachePlan.from_record({**record, **change}, 2)
 
 
 @pytest.mark.parametrize("mode, where, kept", [

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.training.prefix_cache.small_caches import feed_of, job_of, open_cache, taken
 from tests.training.small_jobs import BATCH_SIZE, EXAMPLES, pixels_of, small_splits, train_visits
@@ -163,6 +164,36 @@ def test_bits_depend_neither_on_the_group_nor_on_the_place_in_it(tmp_path, monke
         cache.close()
     for first, rows in found:
         np.testing.assert_array_equal(rows, found[0][1][first:])
+
+
+def test_a_group_that_the_memory_is_too_small_for_runs_in_batches_with_the_same_bits(tmp_path, monkeypatch):
+    job = job_of(tmp_path)
+    feed_rows, asked = [], []
+    monkeypatch.setattr(GroupSize, "next", lambda self, *_: max(self._seconds))
+    monkeypatch.setattr(streams, "INPUT_BATCH", 8)  # 22 examples: a group of four batches, then of one
+    for most in (32, 8):
+        cache = open_cache(job)
+        make = cache.row_function
+
+        def row_function(numbers):
+            run = make(numbers)
+
+            def limited(inputs):
+                asked.append(len(inputs))
+                if len(inputs) > most:
+                    raise tf.errors.ResourceExhaustedError(None, None, "injected")
+                return run(inputs)
+
+            return limited
+
+        monkeypatch.setattr(cache, "row_function", row_function)
+        feed = feed_of(cache, job)
+        rows, _ = joined(taken(feed.train_stream(1, 0), feed))
+        feed_rows.append(rows)
+        assert set(cache.group_size._seconds) == ({1, 2, 4} if most == 32 else {1, 2})
+        cache.close()
+    assert asked == [32, 32, 8, 8, 8]
+    np.testing.assert_array_equal(*feed_rows)
 
 
 def test_group_sizes_are_tried_where_there_are_many_inputs_and_the_fastest_stays():

@@ -51,8 +51,10 @@ def measured_seconds(model: keras.Model, stops: Sequence[Cut], sample: Callable[
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
         if kept["conditions"] == conditions and len(kept["seconds"]) == len(tensors):
-            return [float(seconds) for seconds in kept["seconds"]]
-    except (OSError, ValueError, KeyError, TypeError):
+            found = [float(seconds) for seconds in kept["seconds"]]
+            if all(math.isfinite(seconds) and seconds >= 0 for seconds in found):
+                return found
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass  # never measured, damaged, or measured under other conditions
     seconds = _measure(model, tensors, sample(), fold)
     try:

@@ -11,6 +11,7 @@ import keras
 
 from tfpt.config.shared import CacheConfig
 from tfpt.data.cache_directory import cache_directory
+from tfpt.errors import RunError
 from tfpt.task import Unit
 from tfpt.training.freezing import Phase
 from tfpt.training.graph_split import Cut, graph_nodes, producer
@@ -19,6 +20,8 @@ from tfpt.training.prefix_cache.costs import estimated_seconds, measured_seconds
 from tfpt.training.prefix_cache.stops import PhaseCuts, in_order, phase_cuts
 
 DTYPE_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
+_FOREIGN_PLAN = ("The run's run.json should hold the plan of its prefix cache, but what it holds is none of this "
+                 "model: something other than tfpt wrote it. Bring back the original, or start a new run.")
 DISK_IS_FASTER = 1.05
 """Rows go to disk alone where what fits in memory would take this many times as long."""
 
@@ -40,6 +43,8 @@ class PlannedCut:
     def find(self, model: keras.Model) -> Cut:
         """The cut in ``model``, which is built as the one that was planned for."""
         nodes = graph_nodes(model.inputs, model.outputs)
+        if any(node >= len(nodes) or output >= len(nodes[node].outputs) for node, output in self.places):
+            raise RunError(_FOREIGN_PLAN)
         return Cut(tuple(nodes[node].outputs[output] for node, output in self.places))
 
 
@@ -76,11 +81,21 @@ class CachePlan:
         return asdict(self)
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "CachePlan":
-        """The plan that ``record`` made."""
-        cuts = tuple(PlannedCut(**{**cut, "places": tuple(map(tuple, cut["places"]))}) for cut in record["cuts"])
-        known = {name: record[name] for name in ("where", "kept", "rows", "dtype", "bytes", "why", "lasting")}
-        return cls(cuts=cuts, phases=tuple(record["phases"]), **known)
+    def from_record(cls, record: Mapping[str, Any], phases: int) -> "CachePlan":
+        """The plan that ``record`` made for so many ``phases``. RunError: nothing of ours wrote it."""
+        try:
+            cuts = tuple(PlannedCut(**{**cut, "places": tuple(map(tuple, cut["places"]))}) for cut in record["cuts"])
+            known = {name: record[name] for name in ("where", "kept", "rows", "dtype", "bytes", "why", "lasting")}
+            plan = cls(cuts=cuts, phases=tuple(record["phases"]), **known)
+            right = (plan.dtype in DTYPE_BYTES and isinstance(plan.rows, int) and len(plan.phases) == phases
+                     and all(isinstance(cut.values, int) and isinstance(cut.saved, (int, float)) for cut in cuts)
+                     and all(number is None or 0 <= number < len(cuts) for number in plan.phases)
+                     and all(side >= 0 for cut in cuts for place in cut.places for side in place))
+        except (KeyError, TypeError, ValueError):
+            right = False
+        if not right:
+            raise RunError(_FOREIGN_PLAN)
+        return plan
 
 
 @dataclass(frozen=True)

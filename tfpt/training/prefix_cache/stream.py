@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfpt.data.autotune import without_autotune
 from tfpt.task import Visits
+from tfpt.training.memory import is_out_of_memory
 from tfpt.training.prefix_cache.rows import CutRows
 
 INPUT_BATCH = 32
@@ -39,7 +40,12 @@ class GroupSize:
 
     def tell(self, group: int, seconds_per_input: float) -> None:
         """A group of full size took so long."""
-        self._seconds[group].append(seconds_per_input)
+        if group in self._seconds:
+            self._seconds[group].append(seconds_per_input)
+
+    def too_large(self, group: int) -> None:
+        """There is no memory for such a group, nor for larger ones."""
+        self._seconds = {smaller: seconds for smaller, seconds in self._seconds.items() if smaller < group}
 
 
 class CachedStream:
@@ -127,7 +133,7 @@ class CachedStream:
         places, self._missing = self._missing[:count], self._missing[count:]
         visits = self._visits[places]
         keys, self._keys = self._keys[:count], self._keys[count:]
-        full = self._row_function(_filled_up(inputs, group * INPUT_BATCH))
+        full = self._run(inputs, group)
         results = [(rows[:count], holds[:count].numpy()) for rows, holds in full]
         for cut, (rows, holds) in zip(self._cuts, results, strict=True):
             held = np.flatnonzero(holds)
@@ -143,6 +149,20 @@ class CachedStream:
             self._inputs = None  # its threads and buffers go now, not at the end of the epoch
         if count == group * INPUT_BATCH:
             self._cache.group_size.tell(group, (time.perf_counter() - began) / count)
+
+    def _run(self, inputs: tf.Tensor, group: int) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        """As one group; where the memory is too small for it, a batch after the other, and from now on no such groups.
+        """
+        try:
+            return self._row_function(_filled_up(inputs, group * INPUT_BATCH))
+        except Exception as problem:
+            if group == 1 or not is_out_of_memory(problem):
+                raise
+        self._cache.group_size.too_large(group)
+        pieces = [self._row_function(_filled_up(inputs[start:start + INPUT_BATCH], INPUT_BATCH))
+                  for start in range(0, len(inputs), INPUT_BATCH)]
+        return [(tf.concat([rows for rows, _ in cut], axis=0), tf.concat([holds for _, holds in cut], axis=0))
+                for cut in zip(*pieces, strict=True)]
 
     def _batches(self, chosen: slice) -> tf.data.Dataset:
         targets = self._cache.reusable.targets(self._cache.config, self._source, self._visits[chosen])
