@@ -27,12 +27,12 @@ def number_or_name(text: str) -> int | str:
 
 def bare_job(task, config, splits, plan, scratch: Path):
     """A ``Job`` that shows nothing and is never interrupted; what it writes goes to ``scratch``."""
-    from tfpt.training.job import Job  # brings TensorFlow
+    from tfpt.training.job import Job, make_average  # brings TensorFlow
     from tfpt.training.screen import Screen
 
     return Job(task, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
                scratch / "checkpoints", scratch / "metrics.jsonl", scratch / "tensorboard", (), Screen(quiet=True),
-               lambda: None, plan.cache)
+               lambda: None, plan.cache, average=make_average(config, plan.optimizers))
 
 
 def write_rows(arguments: argparse.Namespace, rows: list[dict], **more) -> None:

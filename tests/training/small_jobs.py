@@ -17,7 +17,7 @@ from tfpt.data.order import epoch_order, view_numbers
 from tfpt.task import ReusableInputs, Splits, Task, Visits
 from tfpt.tasks.image_classification import TASK, update_size
 from tfpt.training.freezing import ever_trainable, plan_phases
-from tfpt.training.job import Job
+from tfpt.training.job import Job, make_average
 from tfpt.training.losses import cross_entropy
 from tfpt.training.optimizers import make_optimizer
 from tfpt.training.prefix_cache.plan import CachePlan, Workload, plan_cache
@@ -142,9 +142,10 @@ def small_job(folder: Path, config: ImageClassificationConfig = CONFIG, stop_sig
     if plan is None:
         cached = task.reusable is not None and config.cache.mode != "off"
         plan = small_plan(config, model, phases) if cached else CachePlan(phases=(None,) * len(phases))
-    return Job(task, config, splits or small_splits(), model, units, phases,
-               {"only": (optimizer, optimizer._trainable_variables)}, steps, folder / "checkpoints",
-               folder / "metrics.jsonl", folder / "tensorboard", callbacks, Screen(quiet=True), stop_signal, plan)
+    optimizers = {"only": (optimizer, optimizer._trainable_variables)}
+    return Job(task, config, splits or small_splits(), model, units, phases, optimizers, steps, folder / "checkpoints",
+               folder / "metrics.jsonl", folder / "tensorboard", callbacks, Screen(quiet=True), stop_signal, plan,
+               average=make_average(config, optimizers))
 
 
 def small_splits() -> Splits:

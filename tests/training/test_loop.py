@@ -21,13 +21,25 @@ def bits(job):
     return [variable.numpy().tobytes() for variable in all_variables(job)]
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    job = small_job(folder)
+AVERAGED = replace(CONFIG, train=replace(CONFIG.train, ema_decay=0.9))
+
+
+def left_behind(job, loop):
+    """The bits of all that a training gives."""
+    return bits(job), [weight.tobytes() for weight in loop.best_weights], job.metrics_file.read_text()
+
+
+@pytest.fixture(scope="module", params=[CONFIG, AVERAGED], ids=["plain", "averaged"])
+def trained(request, tmp_path_factory):
+    job = small_job(tmp_path_factory.mktemp("whole"), request.param)
     finished = Loop(job)
     finished.run()
-    return bits(job), [weight.tobytes() for weight in finished.best_weights], (folder / "metrics.jsonl").read_text()
+    return request.param, left_behind(job, finished)
+
+
+@pytest.fixture
+def whole(trained):
+    return trained[1]
 
 
 class StopAfter:
@@ -43,24 +55,23 @@ class StopAfter:
 
 @settings(max_examples=6, deadline=None)
 @given(stops=st.lists(st.integers(0, 12), min_size=1, max_size=3))
-def test_interrupted_anywhere_it_ends_with_the_same_bits(whole, tmp_path_factory, stops):
-    folder = tmp_path_factory.mktemp("stopped")
+def test_interrupted_anywhere_it_ends_with_the_same_bits(trained, tmp_path_factory, stops):
+    (config, whole), folder = trained, tmp_path_factory.mktemp("stopped")
     # One step a call, so that any step can be the last.
     call_seconds, timed_calls.CALL_SECONDS = timed_calls.CALL_SECONDS, 1e-6
     try:
         for questions in stops:
-            job = small_job(folder, stop_signal=StopAfter(questions))
+            job = small_job(folder, config, stop_signal=StopAfter(questions))
             found = checkpoint.load_newest(folder / "checkpoints", checkpoint.describe(all_variables(job)))
             with pytest.raises(Interrupted) as caught:
                 (restore(job, found[0]) if found else Loop(job)).run()
             assert caught.value.exit_code == 143
     finally:
         timed_calls.CALL_SECONDS = call_seconds
-    job = small_job(folder)
+    job = small_job(folder, config)
     last = restore(job, checkpoint.load_newest(folder / "checkpoints", checkpoint.describe(all_variables(job)))[0])
     last.run()
-    best = [weight.tobytes() for weight in last.best_weights]
-    assert (bits(job), best, (folder / "metrics.jsonl").read_text()) == whole
+    assert left_behind(job, last) == whole
 
 
 def test_a_line_per_epoch_without_timings(whole):

@@ -14,7 +14,7 @@ from tfpt.config.loading import with_values
 from tfpt.data.row_folders import list_folders
 from tfpt.task import Adjustment
 from tfpt.training.dropout import set_dropout_rate
-from tfpt.training.job import Job, all_variables
+from tfpt.training.job import Job, all_variables, make_average
 from tfpt.training.loop import Loop
 from tfpt.training.prefix_cache.cache import PrefixCache
 from tfpt.training.prefix_cache.plan import CachePlan
@@ -98,7 +98,8 @@ def alone(config, folder):
     plan = make_plan(TASK, with_values(config, {"cache.mode": "off"}, "here"), splits)
     job = Job(TASK, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
               folder / "checkpoints", folder / "metrics.jsonl", folder / "tensorboard", (), Screen(quiet=True),
-              lambda: None, CachePlan(phases=(None,) * len(plan.phases)))
+              lambda: None, CachePlan(phases=(None,) * len(plan.phases)),
+              average=make_average(config, plan.optimizers))
     loop = Loop(job)
     loop.run()
     return outcome(job, loop)
@@ -117,6 +118,8 @@ CONFIGS = [
     config_of(freeze__unfreeze=5, optimizer__learning_rate=0.0005, model__head__dropout=0.0),
     config_of(freeze__unfreeze=5, optimizer__name="sgd", optimizer__schedule="constant",
               optimizer__learning_rate=0.02),
+    config_of(freeze__unfreeze=5, optimizer__learning_rate=0.01, train__ema_decay=0.9),
+    config_of(freeze__unfreeze=9, optimizer__learning_rate=0.02, train__ema_decay=0.9),
     config_of(freeze__unfreeze=5, optimizer__learning_rate=0.01),  # again: what came between has left nothing
 ]
 

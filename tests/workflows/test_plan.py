@@ -53,7 +53,7 @@ def test_the_screen_says_what_will_happen(planned):
     assert "epochs 1–2   head only" in lines[2] and "+ last 10 of 153 layers" in lines[3]
     assert "falling by 0.95 a layer" in lines[3]
     assert lines[4] == ("optimizer adam · cosine learning rate after 0.5 epochs of warm-up · batch 8 × 2 accumulated · "
-                        "8 updates an epoch")
+                        "8 updates an epoch · weights averaged, decay 0.9")
     cuts = [line for line in lines[5:] if "cut after" in line]
     assert lines[5].startswith("cache     epoch") and 1 <= len(cuts) <= 2  # times decide which
     assert "× (120 × 4 views + 89) = " in cuts[0] and cuts[0].endswith("% of the forward work saved")

@@ -75,6 +75,9 @@ class TrainConfig:
                                       maximum=1_000_000)
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = setting(
         "float32", "Keras dtype policy while training; weights and outputs stay float32")
+    ema_decay: float | None = setting(
+        None, "validate, keep and serve an exponential moving average of the weights, at most with this decay per "
+              "update (0.999 is usual; early on it is less); null: the weights themselves", above=0, below=1)
     early_stopping: int | None = setting(
         None, "stop after this many epochs without a better validation loss, counted in the last phase", minimum=1)
     best_metric: Literal["loss", "accuracy"] = setting("accuracy", "validation metric by which the best model is kept")

@@ -14,6 +14,7 @@ from tfpt.training.prefix_cache.cache import PrefixCache
 from tfpt.training.prefix_cache.plan import CachePlan
 from tfpt.training.programs import Programs
 from tfpt.training.screen import Screen
+from tfpt.training.weight_average import WeightAverage
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Job:
     stop_signal: Callable[[], int | None]
     cache_plan: CachePlan = CachePlan()
     shared: "Shared | None" = None
+    average: WeightAverage | None = None
 
     @property
     def recovers(self) -> bool:
@@ -87,9 +89,19 @@ def steps_per_epoch(task: Task, config: Any, splits: Splits) -> int:
 
 
 def all_variables(job: Job) -> list[Any]:
-    """Everything a checkpoint holds: the model's variables (dropout's seeds among them) and the optimizers'."""
+    """Everything a checkpoint holds: the variables of the model (dropout's seeds among them), of the optimizers, and
+    the averages.
+    """
     optimizer_variables = [variable for optimizer, _ in job.optimizers.values() for variable in optimizer.variables]
-    return [*job.model.variables, *optimizer_variables]
+    return [*job.model.variables, *optimizer_variables, *(job.average.variables if job.average else ())]
+
+
+def make_average(config: Any, optimizers: Mapping[str, tuple[Any, list[Any]]]) -> WeightAverage | None:
+    """The average that ``train.ema_decay`` asks for, of all that the optimizers ever train."""
+    if config.train.ema_decay is None:
+        return None
+    return WeightAverage([variable for _, variables in optimizers.values() for variable in variables],
+                         config.train.ema_decay)
 
 
 def applied_updates(job: Job) -> int:

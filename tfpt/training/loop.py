@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -126,7 +127,8 @@ class Loop:
         began, prefix_began = time.monotonic(), self.state.wall_seconds["prefix"]
         training = self._train_epoch()
         train_seconds = time.monotonic() - began - (self.state.wall_seconds["prefix"] - prefix_began)
-        validation = self._validate()
+        with self.job.average.in_place() if self.job.average else nullcontext():
+            validation = self._validate()
         self._phases.tell_prefix(self.state.wall_seconds["prefix"] - prefix_began)
         ends_phase = self._close_epoch(training, validation, train_seconds, time.monotonic() - began)
         if (ends_phase or self.state.epoch > last_epoch
@@ -222,7 +224,8 @@ class Loop:
         is_best = self.state.best is None or value > self.state.best["value"]
         if is_best:
             self.state.best = {"epoch": self.state.epoch, "value": value, "validation": dict(validation)}
-            self.best_weights = [weight.numpy() for weight in self.job.model.weights]
+            model, average = self.job.model, self.job.average
+            self.best_weights = average.of(model) if average else [weight.numpy() for weight in model.weights]
         return is_best
 
     def answer_signal(self, saved: bool = True) -> None:
@@ -248,8 +251,9 @@ class Loop:
         """Write a checkpoint of this moment."""
         self.state.callbacks = callback_state(self._callbacks, self._fresh_callbacks)
         variables = all_variables(self.job)
-        snapshot = checkpoint.Snapshot(dataclasses.asdict(self.state), [variable.numpy() for variable in variables],
-                                       self.best_weights)
+        with self.job.average.put_back() if self.job.average else nullcontext():
+            arrays = [variable.numpy() for variable in variables]
+        snapshot = checkpoint.Snapshot(dataclasses.asdict(self.state), arrays, self.best_weights)
         checkpoint.save(self.job.checkpoints, snapshot, checkpoint.describe(variables))
         self._saved_at = time.monotonic()
 

@@ -50,6 +50,8 @@ class PhaseRunner:
         layers = apply_phase(job.model, job.units, phase)
         if state.epoch == phase.from_epoch and state.step == 0:
             state.phase_digests, state.phase_updates = weight_digests(job.model), applied_updates(job)
+            if job.average is not None:
+                job.average.begin_phase(job.model, is_first=state.epoch == 1)
         feed = self._make_feed(phase, layers, under.cached)
         if job.shared is None:
             self.program = make_program(job, phase, feed, under)

@@ -64,5 +64,8 @@ def make_program(job: "Job", phase: Phase, feed: Feed, under: Conditions = Condi
     evaluate = job.task.eval_step(context)
     if under.evaluation_batch_size is not None:
         evaluate = in_pieces_of(under.evaluation_batch_size, evaluate, job.task.totals)
-    return Program(feed, TimedCalls("train", many_steps(job.task.train_step(context))),
+    step = job.task.train_step(context)
+    if job.average is not None:
+        step = job.average.after(step, job.model.trainable_variables)
+    return Program(feed, TimedCalls("train", many_steps(step)),
                    TimedCalls("validation", many_steps(evaluate)))

@@ -19,7 +19,7 @@ from tfpt.data.row_folders import evict
 from tfpt.errors import Interrupted
 from tfpt.task import Splits, Task, Unit
 from tfpt.training.freezing import Phase, ever_trainable, plan_phases
-from tfpt.training.job import Job, Shared, all_variables, steps_per_epoch
+from tfpt.training.job import Job, Shared, all_variables, make_average, steps_per_epoch
 from tfpt.training.optimizers import set_highest_rate
 from tfpt.training.prefix_cache.cache import PrefixCache
 from tfpt.training.prefix_cache.plan import CachePlan
@@ -29,6 +29,7 @@ from tfpt.training.prefix_cache.workload import cache_workload
 from tfpt.training.programs import Programs
 from tfpt.training.screen import Screen
 from tfpt.training.timed_calls import memory_error_explained
+from tfpt.training.weight_average import WeightAverage
 
 NOT_TRACED = ("optimizer.learning_rate", "freeze.unfreeze", "freeze.head_epochs", "freeze.phases",
               "train.early_stopping", "train.best_metric", "train.checkpoint_seconds")
@@ -47,6 +48,7 @@ class _Optimizers:
     by_name: Mapping[str, tuple[Any, list[Any]]]
     initial: list[np.ndarray]
     programs: Programs
+    average: WeightAverage | None
 
 
 @dataclass(eq=False)
@@ -97,7 +99,7 @@ class Workbench:
         job = Job(self._task, config, splits, shared.model, shared.units, phases, optimizers.by_name,
                   shared.steps_per_epoch, folder, metrics_file, tensorboard, callbacks, screen, stop_signal,
                   training_plan(shared.plan, shared.model, shared.units, phases),
-                  Shared(optimizers.programs, shared.cache, self._program_key(config)))
+                  Shared(optimizers.programs, shared.cache, self._program_key(config)), optimizers.average)
         for variable, value in zip(all_variables(job), [*shared.initial, *optimizers.initial], strict=True):
             variable.assign(value)
         for optimizer, _ in optimizers.by_name.values():
@@ -201,9 +203,11 @@ class Workbench:
         key = (self._program_key(config), tuple(map(id, variables)))
         if key not in shared.optimizers:
             by_name = self._task.optimizers(config, shared.model, variables, shared.steps_per_epoch)
+            average = make_average(config, by_name)
             initial = [variable.numpy() for optimizer, _ in by_name.values() for variable in optimizer.variables]
+            initial += [variable.numpy() for variable in average.variables] if average else []
             shared.model.compile(optimizer=next(iter(by_name.values()))[0], auto_scale_loss=False)
-            shared.optimizers[key] = _Optimizers(by_name, initial, Programs())
+            shared.optimizers[key] = _Optimizers(by_name, initial, Programs(), average)
         shared.optimizers.move_to_end(key)
         while len(shared.optimizers) > _MOST_OPTIMIZERS:
             self._counts["programs"] += shared.optimizers.popitem(last=False)[1].programs.made

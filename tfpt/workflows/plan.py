@@ -141,5 +141,6 @@ def _optimizer_text(config: Any, plan: Plan) -> str:
         update += f" × {train.accumulation_steps} accumulated"
     warmup = f" after {optimizer.warmup_epochs:g} epochs of warm-up" if optimizer.warmup_epochs else ""
     precision = "" if train.precision == "float32" else f" · {train.precision}"
+    average = "" if train.ema_decay is None else f" · weights averaged, decay {train.ema_decay:g}"
     return (f"{optimizer.name} · {optimizer.schedule} learning rate{warmup} · {update} · "
-            f"{plan.steps_per_epoch:,} updates an epoch{precision}")
+            f"{plan.steps_per_epoch:,} updates an epoch{precision}{average}")

@@ -12,7 +12,7 @@ from tfpt.atomic_files import make_folder
 from tfpt.registry import get_task
 from tfpt.run_directory import Run, lock_run, new_run, refuse_taken
 from tfpt.task import Splits, Task
-from tfpt.training.job import Job
+from tfpt.training.job import Job, make_average
 from tfpt.training.loop import Loop
 from tfpt.training.screen import Screen
 from tfpt.workflows.evaluate import score
@@ -69,7 +69,8 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
 def _job(task: Task, config: Any, splits: Splits, plan: Plan, run: Run, tensorboard: Path, callbacks: Sequence[Any],
          screen: Screen, signals: runtime.StopSignals) -> Job:
     return Job(task, config, splits, plan.model, plan.units, plan.phases, plan.optimizers, plan.steps_per_epoch,
-               run.checkpoints, run.metrics_file, tensorboard, callbacks, screen, lambda: signals.received, plan.cache)
+               run.checkpoints, run.metrics_file, tensorboard, callbacks, screen, lambda: signals.received, plan.cache,
+               average=make_average(config, plan.optimizers))
 
 
 def _test_and_record(run: Run, job: Job, loop: Loop, began: float, data_seconds: float) -> None:
