@@ -42,6 +42,10 @@ class TrainingFailed(TfptError):
     exit_code = 3
 
 
+class CallbackFailed(TrainingFailed):
+    """A callback that the user brought raised: its ``__cause__``. The state was saved."""
+
+
 class CheckFailed(TfptError):
     """A self-check found a difference: a frozen weight that moved, a checkpoint whose bytes changed."""
 

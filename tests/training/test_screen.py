@@ -36,3 +36,8 @@ def test_a_reader_who_left_does_not_stop_the_training():
     screen.line("epoch  1", "loss 1.0")
     screen.line("epoch  2", "loss 0.9")
     assert screen._console.quiet
+
+
+def test_a_number_that_is_far_too_large_is_short():
+    text = epoch_text({"loss": 6.2e23}, {"loss": -1e5}, False, 1.0, 1.0)
+    assert text.startswith("loss 6.20e+23   val loss -1.00e+05")

@@ -13,7 +13,7 @@ from tfpt.commands.training import run_training
              "--alpha", "--cache", "--seed")
 @run_options
 def command(recipe: str | None, assignments: tuple[str, ...], run_dir: str | None, tensorboard_root: str, resume: bool,
-            dry_run: bool, as_json: bool, **flags: Any) -> None:
+            callback_names: tuple[str, ...], dry_run: bool, as_json: bool, **flags: Any) -> None:
     """Fine-tune a pretrained classifier on your images.
 
     Trains a new head on the backbone, then the backbone's last layers with it, evaluates on images kept back for
@@ -24,4 +24,5 @@ def command(recipe: str | None, assignments: tuple[str, ...], run_dir: str | Non
     tfpt finetune-image --data photos/ --unfreeze 10 --epochs 20
     """
     run_training("finetune-image", settings_of(flags), recipe=recipe, assignments=assignments,
-                 run_dir=run_dir, tensorboard_root=tensorboard_root, resume=resume, dry_run=dry_run, as_json=as_json)
+                 run_dir=run_dir, tensorboard_root=tensorboard_root, resume=resume,
+                 callback_names=callback_names, dry_run=dry_run, as_json=as_json)

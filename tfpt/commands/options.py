@@ -73,6 +73,9 @@ def run_options(command: Any) -> Any:
         click.option("--tensorboard-root", metavar="FOLDER", default="tensorboard_logs", show_default=True,
                      help="Write TensorBoard's events to a folder of the run's name in there."),
         click.option("--resume", is_flag=True, help="Continue the run of --run-dir, or the latest, bit for bit."),
+        click.option("--callback", "callback_names", multiple=True, metavar="MODULE:CLASS",
+                     help="Call a Keras callback of yours, or of a package such as Weights & Biases or MLflow, that is "
+                          "made without arguments. Runs that module's code. Repeatable."),
         click.option("--dry-run", is_flag=True, help="Print the plan and stop."),
         click.option("--json", "as_json", is_flag=True, help="Print run.json as the last line instead of a summary."),
     )):

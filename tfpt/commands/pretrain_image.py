@@ -13,7 +13,7 @@ from tfpt.config.image_classification import PRETRAIN_SETTINGS
 @image_flags("--data", "--epochs", "--batch-size", "--learning-rate", "--image-size", "--alpha", "--seed")
 @run_options
 def command(recipe: str | None, assignments: tuple[str, ...], run_dir: str | None, tensorboard_root: str, resume: bool,
-            dry_run: bool, as_json: bool, **flags: Any) -> None:
+            callback_names: tuple[str, ...], dry_run: bool, as_json: bool, **flags: Any) -> None:
     """Train an image backbone from random weights.
 
     Everything trains from the first epoch (model.weights=none, freeze.unfreeze=scratch). The run's backbone is then
@@ -23,4 +23,5 @@ def command(recipe: str | None, assignments: tuple[str, ...], run_dir: str | Non
     tfpt pretrain-image --data photos/ --alpha 0.35 --image-size 96 --epochs 30
     """
     run_training("pretrain-image", {**PRETRAIN_SETTINGS, **settings_of(flags)}, recipe=recipe, assignments=assignments,
-                 run_dir=run_dir, tensorboard_root=tensorboard_root, resume=resume, dry_run=dry_run, as_json=as_json)
+                 run_dir=run_dir, tensorboard_root=tensorboard_root, resume=resume,
+                 callback_names=callback_names, dry_run=dry_run, as_json=as_json)

@@ -14,16 +14,19 @@ from tfpt.config.loading import load_config
 
 
 def run_training(command: str, settings: Mapping[str, Any], *, recipe: str | None, assignments: Sequence[str],
-                 run_dir: str | None, tensorboard_root: str, resume: bool, dry_run: bool, as_json: bool) -> None:
+                 run_dir: str | None, tensorboard_root: str, resume: bool, callback_names: Sequence[str], dry_run: bool,
+                 as_json: bool) -> None:
     """Trains an image classifier as ``command`` and prints its summary, or ``run.json`` as one line."""
     refuse_empty({"--config": recipe, "--run-dir": run_dir, "--tensorboard-root": tensorboard_root})
     # A slip in the config is told at once, not after the seconds that TensorFlow's import takes.
     load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments)
     runtime.quiet_tensorflow(own_process=True)
+    from tfpt.workflows.named_callbacks import load_callbacks
     from tfpt.workflows.train import train
 
+    callbacks = load_callbacks(callback_names)
     run = train("image_classification", recipe=recipe, settings=settings, assignments=assignments, run_dir=run_dir,
-                tensorboard_root=tensorboard_root, resume=resume, dry_run=dry_run)
+                tensorboard_root=tensorboard_root, resume=resume, dry_run=dry_run, callbacks=callbacks)
     if run is None:
         return
     if as_json:

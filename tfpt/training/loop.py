@@ -19,6 +19,7 @@ import tensorflow as tf
 from tfpt.atomic_files import atomic_write_text
 from tfpt.errors import Interrupted, TrainingFailed
 from tfpt.training import checkpoint
+from tfpt.training.callback_errors import CallbackErrors
 from tfpt.training.callbacks import (
     TensorBoardScalars, callback_list, callback_state, put_back_callback_state, restore_callback_state)
 from tfpt.training.conditions import conditions
@@ -48,6 +49,7 @@ class Loop:
         self._saved_at = time.monotonic()
         self._first_rate = 0.0
         self._fresh_callbacks: list[dict[str, Any]] = []
+        self._callback_errors = CallbackErrors(job.callbacks)
         self._seconds_before = sum(self.state.wall_seconds.values())
         self._callbacks = callback_list(
             job.model, job.callbacks, early_stopping=job.config.train.early_stopping,
@@ -65,21 +67,24 @@ class Loop:
         Raises:
             Interrupted: a signal came; the state is saved.
             TrainingFailed: the loss is not finite or the memory too small, and no change of ``recovery`` has helped.
+            CallbackFailed: a callback of ``job`` raised; the state is saved.
             CheckFailed: the trainability check found a difference at the end of a phase.
         """
         self.job.model.stop_training = False
         self._write_history()
-        self._callbacks.on_train_begin()
-        self._fresh_callbacks = restore_callback_state(self._callbacks, self.state.callbacks)
-        if self._is_new and self.job.recovers:
-            self.save()  # there is always one to go back to
-        last_epoch = min(until_epoch or self.job.config.train.epochs, self.job.config.train.epochs)
-        with self._phases:
+        with self._callback_errors.caught(), self._phases:
+            self._callbacks.on_train_begin()
+            self._callback_errors.tell("Nothing is trained yet.")
+            self._fresh_callbacks = restore_callback_state(self._callbacks, self.state.callbacks)
+            if self._is_new and self.job.recovers:
+                self.save()  # there is always one to go back to
+            last_epoch = min(until_epoch or self.job.config.train.epochs, self.job.config.train.epochs)
             while self.state.epoch <= last_epoch and not self.state.stopped_early:
                 recovery = self._try_epoch(last_epoch)
                 if recovery is not None:
                     self._begin_again(recovery)
-        self._callbacks.on_train_end()
+            self._callbacks.on_train_end()
+            self._answer_callbacks(saved=True)
         return self.state
 
     def _try_epoch(self, last_epoch: int) -> dict[str, Any] | None:
@@ -134,6 +139,7 @@ class Loop:
         if (ends_phase or self.state.epoch > last_epoch
                 or time.monotonic() - self._saved_at > EPOCH_SAVE_SECONDS):
             self.save()
+        self._answer_callbacks()
 
     def _train_epoch(self) -> dict[str, float]:
         job, state = self.job, self.state
@@ -238,8 +244,17 @@ class Loop:
                               f"The state is saved; --resume --run-dir {self.job.checkpoints.parent} goes on from "
                               "here.", 128 + number)
 
+    def _answer_callbacks(self, saved: bool = False) -> None:
+        """Stop if a callback raised, after saving unless all is ``saved``."""
+        if self._callback_errors.found:
+            if not saved:
+                self.save()
+            self._callback_errors.tell("The state is saved; once the callback is mended, --resume --run-dir "
+                                       f"{self.job.checkpoints.parent} goes on from here.")
+
     def _answer_signal_or_save(self) -> None:
         self.answer_signal(saved=False)
+        self._answer_callbacks()
         if time.monotonic() - self._saved_at > self.job.config.train.checkpoint_seconds:
             self.save()
 

@@ -57,7 +57,8 @@ class Screen:
 def measures(metrics: Mapping[str, float]) -> str:
     """Metrics in a row, such as ``loss 1.204  acc 0.610``."""
     short = {"accuracy": "acc"}
-    return "  ".join(f"{short.get(name, name)} {value:.3f}" for name, value in metrics.items())
+    return "  ".join(f"{short.get(name, name)} {value:{'.3f' if abs(value) < 1e5 else '.2e'}}"
+                     for name, value in metrics.items())
 
 
 def epoch_text(training: Mapping[str, float], validation: Mapping[str, float], is_best: bool,

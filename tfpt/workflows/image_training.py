@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfpt.config.image_classification import PRETRAIN_SETTINGS
-from tfpt.errors import UsageError
+from tfpt.errors import CallbackFailed, UsageError
 from tfpt.run_directory import Run
 from tfpt.workflows.train import train
 
@@ -21,7 +21,7 @@ def finetune_image(data: str | None = None, *, weights: str | None = None, unfre
         config: a recipe's name or file.
         settings: any further config fields by dotted name, ``{"model.head.dropout": 0.5}``.
         callbacks: Keras callbacks. Batch methods are called once per group of batches that run in one call, as with
-            Keras's ``steps_per_execution``.
+            Keras's ``steps_per_execution``. What one of them raises comes out of here once the run is saved.
 
     Returns:
         The finished run: ``run.path``, ``run.metrics``, ``run.manifest()``, ``run.model_file``.
@@ -32,8 +32,12 @@ def finetune_image(data: str | None = None, *, weights: str | None = None, unfre
     named = {"data.path": data, "model.weights": weights, "freeze.unfreeze": unfreeze, "train.epochs": epochs,
              "train.batch_size": batch_size, "optimizer.learning_rate": learning_rate,
              "data.image_size": image_size, "model.alpha": alpha, "cache.mode": cache, "train.seed": seed}
-    run = train("image_classification", recipe=config, settings={**named, **(settings or {})}, callbacks=callbacks,
-                run_dir=run_dir, tensorboard_root=tensorboard_root, resume=resume, quiet=quiet)
+    try:
+        run = train("image_classification", recipe=config, settings={**named, **(settings or {})}, callbacks=callbacks,
+                    run_dir=run_dir, tensorboard_root=tensorboard_root, resume=resume, quiet=quiet)
+    except CallbackFailed as failed:
+        assert failed.__cause__ is not None
+        raise failed.__cause__  # the caller's own, such as a tuner's way to give up a trial
     assert run is not None  # only a dry run gives None
     return run
 
