@@ -166,16 +166,23 @@ def find_run(path_or_name: str | Path, runs_root: str | Path = RUNS_ROOT) -> Run
 
 
 def list_runs(runs_root: str | Path = RUNS_ROOT) -> list[Run]:
-    """All runs under ``runs_root``, the oldest first."""
+    """All runs under ``runs_root``, the oldest first: those of one name by number, since a clock may be set back, and
+    names among each other by when their runs began.
+    """
     root = Path(runs_root)
     if not root.is_dir():
         return []
-    runs = [Run(path) for path in root.iterdir() if _holds_run(path)]
-    return sorted(runs, key=lambda run: (run.started(), run.name))
+    runs = sorted((Run(path) for path in root.iterdir() if _holds_run(path)), key=_series_and_number)
+    latest: dict[str, float] = {}
+    times: dict[Run, float] = {}
+    for run in runs:
+        series, _ = _series_and_number(run)
+        latest[series] = times[run] = max(latest.get(series, 0.0), run.started())
+    return sorted(runs, key=times.__getitem__)
 
 
 def latest_run(task_name: str, runs_root: str | Path = RUNS_ROOT) -> Run:
-    """The run of ``task_name`` that began last.
+    """The last of ``list_runs`` that is of ``task_name``.
 
     Raises:
         RunError: there is none.
@@ -275,6 +282,12 @@ def _holds_run(path: Path) -> bool:
 def _last_number(root: Path, stem: str) -> int:
     pattern = re.compile(re.escape(stem) + r"-(\d+)")
     return max((int(found[1]) for path in root.iterdir() if (found := pattern.fullmatch(path.name))), default=0)
+
+
+def _series_and_number(run: Run) -> tuple[str, int]:
+    """``photos`` and 12 of ``photos-0012``; a name of another kind is a series of its own."""
+    series, _, number = run.name.rpartition("-")
+    return (series, int(number)) if series and number.isascii() and number.isdigit() else (run.name, 0)
 
 
 def _file_name(name: str) -> str:
