@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -197,6 +198,19 @@ def test_the_lock_of_a_killed_process_is_free_though_its_number_and_its_child_li
         os.kill(child, signal.SIGKILL)
         holder.kill()
         holder.communicate()
+
+
+def test_a_lock_that_can_not_be_written_is_one_clear_error(tmp_path):
+    """A disk may be so full that there is no room for a number."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+        with pytest.raises(RunError, match="Expected to write .*, but: File too large"):
+            with lock_run(Run(tmp_path)):
+                pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not is_locked(Run(tmp_path))
 
 
 def test_the_lock_is_released_when_the_body_fails(tmp_path):

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tfpt.atomic_files import atomic_write_text, not_writable, read_own_text
+from tfpt.atomic_files import atomic_write_text, not_writable, read_own_text, writable_folder
 from tfpt.errors import RunError
 from tfpt.run_manifest import is_text, manifest_text, read_manifest
 
@@ -113,7 +113,8 @@ class Run:
             return read_own_text(self.config_file)
         except (OSError, ValueError) as error:
             raise RunError(f"Expected the run's config in {self.config_file}, but it can't be read: {error}. "
-                           f"A run without it can't be resumed or evaluated; start a new one.") from error
+                           f"A run without it can't be resumed or evaluated; start a new one, "
+                           f"elsewhere.") from error
 
     def started(self) -> float:
         """When the run began, in seconds since 1970, also after it was resumed."""
@@ -208,8 +209,6 @@ def lock_run(run: Run) -> Iterator[None]:
         raise not_writable(run.path, error) from error
     try:
         _take_lock(descriptor, run)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -236,6 +235,11 @@ def _take_lock(descriptor: int, run: Run) -> None:
         writer = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
         raise RunError(f"Expected to be the only writer of {run.path}, but process {writer} is writing it. "
                        f"Wait for it, stop it, or choose another directory with --run-dir.") from None
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    except OSError as error:  # the disk is full
+        raise not_writable(run.lock_file, error) from error
 
 
 def refuse_taken(run_dir: str | Path) -> None:
@@ -254,17 +258,8 @@ def refuse_taken(run_dir: str | Path) -> None:
 
 
 def _chosen_run(path: Path) -> Run:
-    run = Run(path)
     refuse_taken(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        # Only trying tells on every file system whether files can be made here.
-        probe = path / f".probe.{os.getpid()}.tmp"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise not_writable(path, error) from error
-    return run
+    return Run(writable_folder(path))
 
 
 def _own_files(run: Run) -> list[Path]:

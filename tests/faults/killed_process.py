@@ -1,18 +1,26 @@
 """Trains in a process of its own that kills itself: ``python -m tests.faults.killed_process TASK RUN_DIR MOMENT …``.
 
 MOMENT is such as ``writing:7:0.5``: SIGKILL the seventh time that a file of a checkpoint is to be synced, when half of
-it is written. ``-``: it isn't killed. What was hit stands in ``<RUN_DIR>.struck`` then. Further arguments are
+it is written. ``-``: it isn't killed. Errors and exit codes are a
+command's. What was hit stands in ``<RUN_DIR>.struck`` then. Further arguments are
 ``--resume`` and ``name=value``. A call runs a single step, so that any update may be the last.
 """
 
+import contextlib
 import os
+import resource
 import shutil
 import signal
 import sys
 import threading
 from pathlib import Path
 
+import click
+
 from tfpt import runtime
+from tfpt.commands.failures import run_group
+
+LARGE_DISK_BYTES = 2**28
 
 
 class Moment:
@@ -88,14 +96,15 @@ def place_of(loop):
     return f"epoch {loop.state.epoch} step {loop.state.step}"
 
 
-def at_update(moment, from_last_phase):
+def at_update(moment, from_last_phase, act=None):
     from tfpt.training.loop import Loop
 
     def in_middle(loop, *_):
         state, first = loop.state, loop.job.phases[-1].from_epoch if from_last_phase else 1
         return state.epoch >= first and 0 < state.step < loop.job.steps_per_epoch
 
-    before(Loop, "_answer_signal_or_save", in_middle, moment, lambda _, loop: moment.strike(place_of(loop)))
+    before(Loop, "_answer_signal_or_save", in_middle, moment,
+           act or (lambda _, loop: moment.strike(place_of(loop))))
 
 
 def in_call(moment, kind):
@@ -142,6 +151,16 @@ def at_removal(moment):
            lambda _, folder, **__: remove_half(moment, folder))
 
 
+def fill_disk(run):
+    """From now on the disk is full; where it is a large one, files may not become as large as a checkpoint's."""
+    if os.statvfs(run).f_blocks * os.statvfs(run).f_frsize > LARGE_DISK_BYTES:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        return
+    with contextlib.suppress(OSError), open(f"{run}.filler", "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(2**16))
+
+
 def hooks(run_dir):
     cache = Path(os.environ["TFPT_CACHE"]).resolve()
     run = Path(run_dir).resolve()
@@ -154,6 +173,7 @@ def hooks(run_dir):
         "writing": lambda moment: at_sync(moment, lambda path: path.is_relative_to(checkpoints)),
         "removal": at_removal, "phase end": at_phase_end, "phase begin": at_phase_begin,
         "rows": at_rows, "row file": lambda moment: at_sync(moment, lambda path: path.is_relative_to(cache)),
+        "disk": lambda moment: at_update(moment, True, lambda *_: fill_disk(Path(run_dir))),
         "history": at_history, "test": in_test,
         "result": lambda moment: at_sync(moment, lambda path: path.is_relative_to(run) and path.is_file() and (
             run / "config.yaml").exists() and not path.is_relative_to(checkpoints))}
@@ -169,5 +189,7 @@ if __name__ == "__main__":
     if chosen != "-":
         kind, number, part = chosen.split(":")
         hooks(run_dir)[kind](Moment(int(number), float(part), Path(f"{run_dir}.struck")))
-    train(task, recipe=None if "--resume" in rest else f"{task}/tiny", run_dir=run_dir, resume="--resume" in rest,
-          tensorboard_root=f"{run_dir}.tensorboard", assignments=[item for item in rest if item != "--resume"])
+    trained = click.Command("train", callback=lambda: train(
+        task, recipe=None if "--resume" in rest else f"{task}/tiny", run_dir=run_dir, resume="--resume" in rest,
+        tensorboard_root=f"{run_dir}.tensorboard", assignments=[item for item in rest if item != "--resume"]) and None)
+    sys.exit(run_group(trained, []))
