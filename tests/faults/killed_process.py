@@ -162,9 +162,16 @@ def fill_disk(run):
 
 
 def hooks(run_dir):
-    cache = Path(os.environ["TFPT_CACHE"]).resolve()
-    run = Path(run_dir).resolve()
+    cache, run = Path(os.environ["TFPT_CACHE"]).resolve(), Path(run_dir).resolve()
     checkpoints = run / "checkpoints"
+
+    def of_rows(path):  # before there is a checkpoint the cache gets prepared data
+        return path.is_relative_to(cache) and checkpoints.exists()
+
+    def of_results(path):
+        own = path.is_relative_to(run) and not path.is_relative_to(checkpoints)
+        return own and path.is_file() and (run / "config.yaml").exists()
+
     return {
         "update": lambda moment: at_update(moment, from_last_phase=False),
         "late update": lambda moment: at_update(moment, from_last_phase=True),
@@ -172,11 +179,10 @@ def hooks(run_dir):
         "validation": lambda moment: in_call(moment, "validation"),
         "writing": lambda moment: at_sync(moment, lambda path: path.is_relative_to(checkpoints)),
         "removal": at_removal, "phase end": at_phase_end, "phase begin": at_phase_begin,
-        "rows": at_rows, "row file": lambda moment: at_sync(moment, lambda path: path.is_relative_to(cache)),
+        "rows": at_rows, "row file": lambda moment: at_sync(moment, of_rows),
         "disk": lambda moment: at_update(moment, True, lambda *_: fill_disk(Path(run_dir))),
         "history": at_history, "test": in_test,
-        "result": lambda moment: at_sync(moment, lambda path: path.is_relative_to(run) and path.is_file() and (
-            run / "config.yaml").exists() and not path.is_relative_to(checkpoints))}
+        "result": lambda moment: at_sync(moment, of_results)}
 
 
 if __name__ == "__main__":

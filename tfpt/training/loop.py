@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpt.atomic_files import atomic_write_text
+from tfpt.config.writing import leaf_settings
 from tfpt.errors import Interrupted, TrainingFailed
 from tfpt.training import checkpoint
 from tfpt.training.callbacks import (
@@ -249,7 +250,7 @@ class Loop:
         self.state.callbacks = callback_state(self._callbacks, self._fresh_callbacks)
         variables = all_variables(self.job)
         snapshot = checkpoint.Snapshot(dataclasses.asdict(self.state), [variable.numpy() for variable in variables],
-                                       self.best_weights)
+                                       self.best_weights, leaf_settings(self.job.config))
         checkpoint.save(self.job.checkpoints, snapshot, checkpoint.describe(variables))
         self._saved_at = time.monotonic()
 
