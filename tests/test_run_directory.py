@@ -1,9 +1,13 @@
 import json
 import multiprocessing
 import os
+import resource
+import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +132,23 @@ def test_runs_are_listed_by_age_and_the_latest_of_a_task_is_found(tmp_path):
         latest_run("other", tmp_path)
 
 
+def test_a_clock_that_was_set_back_does_not_make_an_old_run_the_newest(tmp_path):
+    """Of one name the number counts, in digits as many as it takes; of several names, when the last of each began."""
+    for number, began in ((9, 5000), (10, 4000), (9999, 100), (10000, 200)):
+        (tmp_path / f"photos-{number:04d}").mkdir()
+        run = Run(tmp_path / f"photos-{number:04d}")
+        run.config_file.write_text("train: {}\n")
+        run.update_manifest(task="image_classification", began=datetime.fromtimestamp(began, timezone.utc).isoformat())
+    before, later = make_run(tmp_path, "birds", began=4500), make_run(tmp_path, "fish", began=6000)
+    photos = [Run(tmp_path / f"photos-{number}") for number in ("0009", "0010", "9999", "10000")]
+    for run in (before, later):
+        run.update_manifest(began=None)
+        os.utime(run.path, (4500, 4500) if run == before else (6000, 6000))
+    assert list_runs(tmp_path) == [before, *photos, later]
+    shutil.rmtree(later.path)
+    assert latest_run("image_classification", tmp_path) == photos[-1]
+
+
 def test_one_writer_at_a_time(tmp_path):
     run = Run(tmp_path)
     assert not is_locked(run)
@@ -155,6 +176,41 @@ def test_the_lock_of_a_killed_process_is_free_again(tmp_path):
         holder.communicate()
     with lock_run(run):
         assert run.lock_file.read_text() == str(os.getpid())
+
+
+def test_the_lock_of_a_killed_process_is_free_though_its_number_and_its_child_live_on(tmp_path):
+    """The number in the file is that of a process which is another program's by now."""
+    run = Run(tmp_path)
+    with_child = HOLD_LOCK.replace("    print", "    import subprocess\n    child = subprocess.Popen(['sleep', '60'])\n"
+                                   "    print(child.pid)\n    print")
+    holder = subprocess.Popen([sys.executable, "-c", with_child, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    child = int(holder.stdout.readline())
+    try:
+        assert holder.stdout.readline() == "locked\n" and is_locked(run)
+        holder.kill()
+        holder.wait()
+        run.lock_file.write_text(str(child))
+        os.kill(child, 0)  # it is there
+        assert not is_locked(run)
+        with lock_run(run):
+            assert run.lock_file.read_text() == str(os.getpid())
+    finally:
+        os.kill(child, signal.SIGKILL)
+        holder.kill()
+        holder.communicate()
+
+
+def test_a_lock_that_can_not_be_written_is_one_clear_error(tmp_path):
+    """A disk may be so full that there is no room for a number."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+        with pytest.raises(RunError, match="Expected to write .*, but: File too large"):
+            with lock_run(Run(tmp_path)):
+                pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not is_locked(Run(tmp_path))
 
 
 def test_the_lock_is_released_when_the_body_fails(tmp_path):

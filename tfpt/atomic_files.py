@@ -62,6 +62,17 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def writable_folder(path: Path) -> Path:
+    """``make_folder``; RunError too if files can't be made in it, which on every file system only trying tells."""
+    probe = make_folder(path) / f".probe.{os.getpid()}.tmp"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise not_writable(path, error) from error
+    return path
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` survive a crash of the machine."""
     descriptor = os.open(folder, os.O_RDONLY)

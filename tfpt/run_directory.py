@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tfpt.atomic_files import atomic_write_text, not_writable, read_own_text
+from tfpt.atomic_files import atomic_write_text, not_writable, read_own_text, writable_folder
 from tfpt.errors import RunError
 from tfpt.run_manifest import is_text, manifest_text, read_manifest
 
@@ -113,7 +113,8 @@ class Run:
             return read_own_text(self.config_file)
         except (OSError, ValueError) as error:
             raise RunError(f"Expected the run's config in {self.config_file}, but it can't be read: {error}. "
-                           f"A run without it can't be resumed or evaluated; start a new one.") from error
+                           f"A run without it can't be resumed or evaluated; start a new one, "
+                           f"elsewhere.") from error
 
     def started(self) -> float:
         """When the run began, in seconds since 1970, also after it was resumed."""
@@ -166,16 +167,23 @@ def find_run(path_or_name: str | Path, runs_root: str | Path = RUNS_ROOT) -> Run
 
 
 def list_runs(runs_root: str | Path = RUNS_ROOT) -> list[Run]:
-    """All runs under ``runs_root``, the oldest first."""
+    """All runs under ``runs_root``, the oldest first: those of one name by number, since a clock may be set back, and
+    names among each other by when their runs began.
+    """
     root = Path(runs_root)
     if not root.is_dir():
         return []
-    runs = [Run(path) for path in root.iterdir() if _holds_run(path)]
-    return sorted(runs, key=lambda run: (run.started(), run.name))
+    runs = sorted((Run(path) for path in root.iterdir() if _holds_run(path)), key=_series_and_number)
+    latest: dict[str, float] = {}
+    times: dict[Run, float] = {}
+    for run in runs:
+        series, _ = _series_and_number(run)
+        latest[series] = times[run] = max(latest.get(series, 0.0), run.started())
+    return sorted(runs, key=times.__getitem__)
 
 
 def latest_run(task_name: str, runs_root: str | Path = RUNS_ROOT) -> Run:
-    """The run of ``task_name`` that began last.
+    """The last of ``list_runs`` that is of ``task_name``.
 
     Raises:
         RunError: there is none.
@@ -201,8 +209,6 @@ def lock_run(run: Run) -> Iterator[None]:
         raise not_writable(run.path, error) from error
     try:
         _take_lock(descriptor, run)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -229,6 +235,11 @@ def _take_lock(descriptor: int, run: Run) -> None:
         writer = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
         raise RunError(f"Expected to be the only writer of {run.path}, but process {writer} is writing it. "
                        f"Wait for it, stop it, or choose another directory with --run-dir.") from None
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    except OSError as error:  # the disk is full
+        raise not_writable(run.lock_file, error) from error
 
 
 def refuse_taken(run_dir: str | Path) -> None:
@@ -247,17 +258,8 @@ def refuse_taken(run_dir: str | Path) -> None:
 
 
 def _chosen_run(path: Path) -> Run:
-    run = Run(path)
     refuse_taken(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        # Only trying tells on every file system whether files can be made here.
-        probe = path / f".probe.{os.getpid()}.tmp"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise not_writable(path, error) from error
-    return run
+    return Run(writable_folder(path))
 
 
 def _own_files(run: Run) -> list[Path]:
@@ -275,6 +277,12 @@ def _holds_run(path: Path) -> bool:
 def _last_number(root: Path, stem: str) -> int:
     pattern = re.compile(re.escape(stem) + r"-(\d+)")
     return max((int(found[1]) for path in root.iterdir() if (found := pattern.fullmatch(path.name))), default=0)
+
+
+def _series_and_number(run: Run) -> tuple[str, int]:
+    """``photos`` and 12 of ``photos-0012``; a name of another kind is a series of its own."""
+    series, _, number = run.name.rpartition("-")
+    return (series, int(number)) if series and number.isascii() and number.isdigit() else (run.name, 0)
 
 
 def _file_name(name: str) -> str:

@@ -173,16 +173,16 @@ def test_interrupted_before_or_after_it_diverged_it_ends_with_the_same_bits(tmp_
     assert [entry["epoch"] for entry in last.state.recoveries] == [2]
 
 
-@pytest.mark.parametrize("moment", ["_assign", "remove_later", "_write_history", "save"])
+@pytest.mark.parametrize("moment", ["put_back", "remove_later", "_write_history", "save"])
 def test_killed_while_it_goes_back_it_ends_with_the_same_bits(tmp_path, halved_from, moment):
     class Killed(BaseException):
         pass
 
-    place = checkpoint if moment == "remove_later" else loop if moment == "_assign" else Loop
+    place = checkpoint if moment == "remove_later" else loop if moment == "put_back" else Loop
     real, monkey = getattr(place, moment), pytest.MonkeyPatch()
 
     def kills(*arguments):
-        if place is checkpoint or moment == "_assign" or getattr(arguments[0], "_going_back", False):
+        if place is checkpoint or moment == "put_back" or getattr(arguments[0], "_going_back", False):
             raise Killed
         return real(*arguments)
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tfpt.errors import Interrupted, TrainingFailed
+from tfpt.errors import Interrupted, RunError, TrainingFailed
 from tfpt.run_directory import Run
 from tfpt.training.job import LoopState
 from tfpt.workflows.records import status_record
@@ -30,6 +30,16 @@ def test_what_was_mended_is_recorded_however_it_ends(tmp_path):
     with pytest.raises(TrainingFailed), status_record(run, loop):
         raise TrainingFailed("out of memory")
     assert json.loads(run.manifest_file.read_text())["recoveries"] == [{"epoch": 2, "what": "diverged"}]
+
+
+def test_a_disk_that_takes_no_record_hides_nothing_of_what_ended_the_training(tmp_path, monkeypatch):
+    run = Run(tmp_path)
+    run.update_manifest(status="running")
+    monkeypatch.setattr(Run, "update_manifest", lambda *_, **__: (_ for _ in ()).throw(RunError("no room")))
+    with pytest.raises(TrainingFailed, match="diverged"), status_record(run):
+        raise TrainingFailed("diverged")
+    with pytest.raises(Interrupted), status_record(run):
+        raise Interrupted("stopped", 143)
 
 
 def test_a_failure_before_the_first_record_writes_none(tmp_path):

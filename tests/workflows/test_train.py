@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -20,8 +21,8 @@ SMALL = {"train.epochs": 2, "freeze.head_epochs": 1, "augment.rotation": 0.0, "a
 
 def small_train(folder, **arguments):
     settings = {**SMALL, **arguments.pop("settings", {})}
-    return train(TASK, recipe=f"{TASK}/tiny", settings=settings, runs_root=str(folder / "runs"),
-                 tensorboard_root=str(folder / "tensorboard"), **{"quiet": True, **arguments})
+    places = {"runs_root": str(folder / "runs"), "tensorboard_root": str(folder / "tensorboard")}
+    return train(TASK, recipe=f"{TASK}/tiny", settings=settings, **{"quiet": True, **places, **arguments})
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,16 @@ def test_a_tensorboard_folder_that_is_not_writable_is_refused_before_training(tm
     (tmp_path / "tensorboard").write_text("")
     with pytest.raises(RunError, match="tensorboard"):
         small_train(tmp_path)
+    with pytest.raises(RunError, match="Expected to write /proc/sys, but: "):  # there, but no place for files
+        small_train(tmp_path, tensorboard_root="/proc/sys")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_disk_without_room_for_the_checkpoints_and_the_model_is_refused_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(total=10**9, free=10**7))
+    with pytest.raises(RunError, match="room for at least 1[0-9] MB .* has 10 MB left.*--run-dir"):
+        small_train(tmp_path, run_dir=str(tmp_path / "new" / "run"))
+    assert nothing_written(tmp_path) and not (tmp_path / "new").exists()
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, capsys):

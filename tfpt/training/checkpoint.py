@@ -13,7 +13,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,14 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, M
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a checkpoint holds: the loop's JSON-able ``state``, all variables, and the best weights so far."""
+    """What a checkpoint holds: the loop's JSON-able ``state``, all variables, the best weights so far, and the config
+    by dotted names, also JSON-able.
+    """
 
     state: Mapping[str, Any]
     arrays: Sequence[np.ndarray]
     best: Sequence[np.ndarray]
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
@@ -111,7 +114,7 @@ def remove_later(folder: Path, epoch: int) -> None:
 
 
 def _write_files(folder: Path, snapshot: Snapshot, description: Sequence[Mapping[str, Any]]) -> None:
-    manifest = {"format": FORMAT, "state": snapshot.state, "arrays": description}
+    manifest = {"format": FORMAT, "config": snapshot.config, "state": snapshot.state, "arrays": description}
     contents = {ARRAYS: _to_bytes(snapshot.arrays), MANIFEST: json.dumps(manifest, indent=1).encode()}
     if snapshot.best:
         contents[BEST] = _to_bytes(snapshot.best)
@@ -139,8 +142,11 @@ def _read(place: Path) -> tuple[Snapshot, list[dict[str, Any]]]:
     if not all(isinstance(array[part], kind) for array in manifest["arrays"]
                for part, kind in (("path", str), ("shape", list), ("dtype", str))):
         raise ValueError(f"{MANIFEST} doesn't say what its arrays are")
+    config = manifest.get("config", {})
+    if not isinstance(config, dict):
+        raise ValueError(f"{MANIFEST} doesn't say what its config was")
     best = _from_bytes(contents[BEST]) if BEST in contents else []
-    return Snapshot(manifest["state"], _from_bytes(contents[ARRAYS]), best), manifest["arrays"]
+    return Snapshot(manifest["state"], _from_bytes(contents[ARRAYS]), best, config), manifest["arrays"]
 
 
 def _check_same(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]], place: Path) -> None:

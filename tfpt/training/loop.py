@@ -4,7 +4,6 @@ Everything that decides what comes next is in ``LoopState``, in variables, or a 
 is killed and resumed from any checkpoint computes what it would have computed, bit for bit.
 """
 
-import dataclasses
 import json
 import math
 import time
@@ -32,6 +31,7 @@ from tfpt.training.prefix_cache.cache import PrefixCache
 from tfpt.training.recovery import (
     FROZEN, TRAINING, VALIDATION, Diverged, EpochFailed, decide, memory_watched, recovery_line)
 from tfpt.training.screen import epoch_text, measures
+from tfpt.training.snapshots import put_back, save_snapshot
 from tfpt.training.steps import zero_totals
 from tfpt.training.timed_calls import CALL_SECONDS, TimedCalls, counted
 
@@ -118,7 +118,7 @@ class Loop:
         snapshot, problems = found
         for problem in problems:
             job.screen.line("resume", f"{problem}; an older one is used")
-        _assign(job, snapshot)
+        put_back(job, snapshot)
         self.state, self.best_weights = LoopState(**snapshot.state), list(snapshot.best)
         self.state.wall_seconds, self.state.timed_examples = gone.wall_seconds, gone.timed_examples  # they were spent
         put_back_callback_state(self._callbacks, self._fresh_callbacks, self.state.callbacks)
@@ -265,11 +265,7 @@ class Loop:
     def save(self) -> None:
         """Write a checkpoint of this moment."""
         self.state.callbacks = callback_state(self._callbacks, self._fresh_callbacks)
-        variables = all_variables(self.job)
-        with self.job.average.put_back() if self.job.average else nullcontext():
-            arrays = [variable.numpy() for variable in variables]
-        snapshot = checkpoint.Snapshot(dataclasses.asdict(self.state), arrays, self.best_weights)
-        checkpoint.save(self.job.checkpoints, snapshot, checkpoint.describe(variables))
+        save_snapshot(self.job, self.state, self.best_weights)
         self._saved_at = time.monotonic()
 
     def _write_history(self) -> None:
@@ -290,10 +286,5 @@ class Loop:
 
 def restore(job: Job, snapshot: checkpoint.Snapshot) -> Loop:
     """A loop that goes on from ``snapshot``: every variable assigned, the state as it was."""
-    _assign(job, snapshot)
+    put_back(job, snapshot)
     return Loop(job, LoopState(**snapshot.state), snapshot.best)
-
-
-def _assign(job: Job, snapshot: checkpoint.Snapshot) -> None:
-    for variable, array in zip(all_variables(job), snapshot.arrays, strict=True):
-        variable.assign(array)

@@ -1,7 +1,7 @@
 """run.json over the life of a training: what it was asked, how it stands, what came out."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from tfpt import runtime
 from tfpt.atomic_files import atomic_write_text
 from tfpt.config.writing import to_yaml
-from tfpt.errors import Interrupted
+from tfpt.errors import Interrupted, TfptError
 from tfpt.run_directory import Run
 from tfpt.task import Splits, Task
 from tfpt.training.loop import Loop
@@ -31,15 +31,18 @@ def begin_record(run: Run, task: Task, config: Any, splits: Splits, plan: Plan) 
     atomic_write_text(run.config_file, to_yaml(config))
 
 
-@contextmanager
+@contextlib.contextmanager
 def status_record(run: Run, loop: Loop | None = None) -> Iterator[None]:
     """While the block runs, run.json says running; if it ends by an error, interrupted or failed and why.
 
     What went wrong in ``loop`` and was mended is recorded too.
     """
     def record_end(status: str, why: str | None) -> None:
-        if run.manifest_file.exists():
-            run.update_manifest(status=status, why=why, **({"recoveries": loop.state.recoveries} if loop else {}))
+        # The user is to read of what ended the training, not that the disk, as may be for the same reason, failed then.
+        with contextlib.suppress(TfptError):
+            if run.manifest_file.exists():
+                mended = {"recoveries": loop.state.recoveries} if loop else {}
+                run.update_manifest(status=status, why=why, **mended)
 
     try:
         yield

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from tfpt.atomic_files import atomic_write_bytes, atomic_write_text
+from tfpt.atomic_files import atomic_write_bytes, atomic_write_text, not_writable
 from tfpt.run_directory import Run
 from tfpt.task import Splits, Task
 from tfpt.training.loop import Loop
@@ -28,6 +28,10 @@ def write_model(run: Run, task: Task, config: Any, splits: Splits, loop: Loop) -
 
 
 def _save_keras(model: keras.Model, path: Path) -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        model.save(Path(scratch) / path.name)  # Keras wants a file of that ending
-        atomic_write_bytes(path, (Path(scratch) / path.name).read_bytes())
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            model.save(Path(scratch) / path.name)  # Keras wants a file of that ending
+            content = (Path(scratch) / path.name).read_bytes()
+    except OSError as error:  # no room for temporary files
+        raise not_writable(path, error) from error
+    atomic_write_bytes(path, content)

@@ -1,5 +1,6 @@
 """What ``--resume`` accepts: the same config (more epochs apart), data and machine settings, and a whole checkpoint."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from tfpt import runtime
 from tfpt.config.loading import load_config
 from tfpt.config.paths import with_absolute_paths
-from tfpt.config.writing import config_difference
+from tfpt.config.writing import config_difference, leaf_settings
 from tfpt.errors import ConfigError, DataError, RunError
 from tfpt.run_directory import Run, find_run, latest_run, lock_run
 from tfpt.task import Task
@@ -86,6 +87,7 @@ def continue_loop(run: Run, job: Job) -> Loop:
         job.screen.line("resume", f"{problem}; an older one is used")
     state, epochs = snapshot.state, job.config.train.epochs
     check_state(state, f"the newest checkpoint in {run.checkpoints}")
+    check_same_config(run, snapshot.config, job.config)
     if state["epoch"] > epochs:
         job.screen.line("resume", f"{run.path} has done its {epochs} epochs; --epochs {2 * epochs} would train longer")
     elif state["step"]:
@@ -95,6 +97,20 @@ def continue_loop(run: Run, job: Job) -> Loop:
         job.screen.line("resume", f"{run.path} at epoch {state['epoch']}")
     trains_longer = epochs > run.manifest()["epochs"]
     return restore(job, replace(snapshot, state={**state, "stopped_early": False}) if trains_longer else snapshot)
+
+
+def check_same_config(run: Run, before: Mapping[str, Any], config: Any) -> None:
+    """RunError if the checkpoint was written under another config than the run's: it is of another run, or config.yaml
+    was changed. Settings that came with a newer tfpt, and the place of the data, whose contents are compared, may.
+    """
+    now = json.loads(json.dumps(leaf_settings(config)))
+    changed = [f"{name}: {value} in the checkpoint, {now[name]} in {run.config_file.name}"
+               for name, value in before.items()
+               if name not in (*MAY_DIFFER, "data.path") and name in now and now[name] != value]
+    if changed:
+        raise RunError(f"The newest checkpoint in {run.checkpoints} was written under another config than that of "
+                       f"{run.path}: {'; '.join(changed)}. Bring back the config, remove that checkpoint if it is "
+                       "of another run, or start a new run.")
 
 
 def check_same_data(where: str, before: str, now: str) -> None:

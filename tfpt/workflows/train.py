@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpt import runtime
-from tfpt.atomic_files import make_folder
+from tfpt.atomic_files import writable_folder
 from tfpt.registry import get_task
 from tfpt.run_directory import Run, lock_run, new_run, refuse_taken
 from tfpt.task import Splits, Task
@@ -18,8 +18,9 @@ from tfpt.training.screen import Screen
 from tfpt.workflows.evaluate import score
 from tfpt.workflows.plan import Plan, make_plan, show_plan
 from tfpt.workflows.records import begin_record, finish_record, status_record
-from tfpt.workflows.resume import continue_loop, run_to_resume, settle_config
 from tfpt.workflows.results import write_model
+from tfpt.workflows.resume import continue_loop, run_to_resume, settle_config
+from tfpt.workflows.room import check_room
 
 SHOWN_LEFT_OUT = 5
 
@@ -53,7 +54,8 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
         return None
     if earlier is None:
         task.load_weights(config, plan.model)
-    make_folder(Path(tensorboard_root))
+    check_room(earlier.path if earlier else Path(run_dir or runs_root), plan)
+    writable_folder(Path(tensorboard_root))
     run = earlier or new_run(run_name(config.data.path), runs_root, run_dir)
     data_seconds = time.monotonic() - began
     with lock_run(run), runtime.StopSignals() as signals:

@@ -11,7 +11,7 @@ from typing import Any
 import keras_tuner
 
 from tfpt import runtime
-from tfpt.atomic_files import make_folder
+from tfpt.atomic_files import make_folder, writable_folder
 from tfpt.errors import Interrupted, RunError, TrainingFailed, UsageError
 from tfpt.registry import get_task
 from tfpt.run_directory import Run, lock_run, new_run, refuse_taken
@@ -62,7 +62,7 @@ def tune(task_name: str, *, recipe: str | None = None, settings: Mapping[str, An
     _check_conditions(earlier, conditions)
     service.check_address()
     found = earlier or _new_search(settled, runs_root, run_dir, service)
-    log = SearchLog(task, settled, found, bench, screen, make_folder(Path(tensorboard_root)) / found.name,
+    log = SearchLog(task, settled, found, bench, screen, writable_folder(Path(tensorboard_root)) / found.name,
                     not service.is_worker, conditions, found.record()["wall_seconds"] if earlier else 0.0, began)
     _run_search(log, service)
     if service.is_worker:
