@@ -151,6 +151,12 @@ def at_removal(moment):
            lambda _, folder, **__: remove_half(moment, folder))
 
 
+def interrupt_twice(*_):
+    """As somebody who is impatient; the first is heeded before the second comes."""
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def fill_disk(run):
     """From now on the disk is full; where it is a large one, files may not become as large as a checkpoint's."""
     if os.statvfs(run).f_blocks * os.statvfs(run).f_frsize > LARGE_DISK_BYTES:
@@ -181,6 +187,7 @@ def hooks(run_dir):
         "removal": at_removal, "phase end": at_phase_end, "phase begin": at_phase_begin,
         "rows": at_rows, "row file": lambda moment: at_sync(moment, of_rows),
         "disk": lambda moment: at_update(moment, True, lambda *_: fill_disk(Path(run_dir))),
+        "interrupts": lambda moment: at_update(moment, False, interrupt_twice),
         "history": at_history, "test": in_test,
         "result": lambda moment: at_sync(moment, of_results)}
 

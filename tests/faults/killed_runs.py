@@ -51,7 +51,7 @@ def started(task, run_dir, *arguments, moment="-", ahead=()):
     command = [*ahead, sys.executable, "-m", "tests.faults.killed_process", task, str(run_dir), moment, *arguments]
     if "--resume" not in arguments:
         command += settings_of(task)
-        shutil.copytree(_measured[task], f"{run_dir}.cache")
+        shutil.copytree(_measured[task], f"{run_dir}.cache", dirs_exist_ok=True)
     return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                             env={**os.environ, "TFPT_CACHE": f"{run_dir}.cache"})
 
