@@ -93,7 +93,7 @@ class GraphDecoder:
 
 def load_library(libraries: Sequence[str]) -> ctypes.CDLL:
     """TensorFlow's C API. Raises OSError or AttributeError: it isn't there, or has other functions."""
-    system = ctypes.CDLL(None)
+    library = system = ctypes.CDLL(None)
     system.dlopen.restype, system.dlopen.argtypes = _POINTER, [_NAME, _INT]
     for path in libraries:  # the first one's symbols are needed by the second
         # ctypes itself would look up all of the library's functions now, which takes half as long again.

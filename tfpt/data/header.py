@@ -4,7 +4,7 @@ import struct
 from io import BytesIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
-# Imported here, in one thread: Pillow would otherwise load them when the first such file is opened, in many.
+# Imported here, before workers are forked: Pillow would otherwise load them in each, with the first such file.
 from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin  # noqa: F401
 from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401
 

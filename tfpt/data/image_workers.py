@@ -33,8 +33,8 @@ class WorkerSettings:
     """
 
     seconds: float = 60.0
-    # The largest image in 32 bits, turned and converted; or the coefficients of a JPEG in scans, and its pixels.
-    memory_bytes: int = 16 * MAX_PIXELS
+    # The largest image in 32 bits, eight times: WebP with alpha takes six (the decoder, its answer, RGBA, RGB).
+    memory_bytes: int = 32 * MAX_PIXELS
     wrapper: str | None = None
     libraries: tuple[str, ...] = tensorflow_libraries()
 

@@ -18,11 +18,12 @@ from tfpt.data.worker_nursery import MESSAGE, START
 from tfpt.errors import DataError
 
 _END_SECONDS = 5
-_CODE = """import json, sys
+CODE = """import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from tfpt.data.worker_nursery import serve
 serve(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
 """
+"""What the nursery runs."""
 
 
 class WorkerDied(Exception):
@@ -46,7 +47,7 @@ class Nursery:
             # multiprocessing's spawn would run the user's script again. -P: no modules of the working directory. A
             # session of its own: Ctrl-C is for this process alone.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _CODE, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                [sys.executable, "-P", "-c", CODE, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL, pass_fds=[others.fileno()], env=environment, start_new_session=True)
         except OSError as error:
             self._control.close()
