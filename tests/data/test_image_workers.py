@@ -98,6 +98,12 @@ def test_no_workers_no_check(tmp_path, monkeypatch):
             check_images(listed(photos(tmp_path, "a")), 8, 10)
 
 
+def test_a_cache_that_cannot_be_written_is_told_by_the_worker(tmp_path, own_cache):
+    own_cache.write_text("a file where the folder should be")
+    with pytest.raises(DataError, match="can't be written: .* Set TFPT_CACHE"):
+        check_images(listed([write_odd(tmp_path / "odd")["rgba.png"], *photos(tmp_path, "a")]), 8, 10)
+
+
 def test_without_tensorflows_libraries_its_python_decodes_alike(tmp_path):
     paths = [*write_plain(tmp_path / "plain").values(), write_odd(tmp_path / "odd")["cmyk.jpg"]]
     paths.append(tmp_path / "cut.jpg")

@@ -207,8 +207,8 @@ def decode_here(contents: bytes) -> bytes:
         raise BrokenImage(UNDECODABLE) from error
 
 
-@settings(max_examples=50, **SEEDED)
-@given(st.lists(st.tuples(changed_file(), st.sampled_from(["jpg", "png", "gif", "tif"])), max_size=24),
+@settings(max_examples=75, **SEEDED)
+@given(st.lists(st.tuples(changed_file(), st.sampled_from(["jpg", "png", "gif", "tif"])), min_size=8, max_size=12),
        st.sampled_from([0, 10]))
 def test_any_image(tmp_path, capfd, contents, memory_mb):
     paths = [str(tmp_path / f"{number}.{extension}") for number, (_, extension) in enumerate(contents)]

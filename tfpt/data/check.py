@@ -28,7 +28,7 @@ from tfpt.task import LeftOut
 
 _RESIZED_AT_ONCE = 256
 _FILES_WORTH_A_WORKER = 4
-"""A process takes as long to start as these to decode, if they are photos."""
+"""Beginning one takes as long as decoding these, if they are photos."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,7 +61,7 @@ class ImageWorkers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End them, whatever they are at. Calls of ``check`` that wait for them raise CancelledError."""
+        """End them, whatever they are at. Calls of ``check`` that wait for them raise an error."""
         self._is_closed = True
         self._nursery.close()
 

@@ -54,10 +54,12 @@ def serve(descriptor: int, parent: int, libraries: str) -> None:
 
 def _work(descriptor: int, library: ctypes.CDLL | None) -> None:
     """Never returns."""
+    code = 1
     try:
         work(Connection(descriptor), library)
+        code = 0
     finally:
-        os._exit(0)  # TensorFlow's threads are still at their tasks
+        os._exit(code)  # without Python's and TensorFlow's farewells, of which there are many
 
 
 def _library(paths: str) -> ctypes.CDLL | None:

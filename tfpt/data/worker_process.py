@@ -1,5 +1,6 @@
 """The workers as the process that asks them sees them: making them, asking, and what became of them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -40,7 +41,7 @@ class Nursery:
     def __init__(self, libraries: Sequence[str]):
         """Returns before it is ready. Raises DataError: it can't be started."""
         self._control, others = socket.socketpair()
-        self._lock, self._is_closed = threading.Lock(), False
+        self._lock = threading.Lock()
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         arguments = [json.dumps(sys.path), str(others.fileno()), str(os.getpid()), json.dumps(libraries)]
         try:
@@ -71,7 +72,8 @@ class Nursery:
 
     def close(self) -> None:
         """End all workers, whatever they are at."""
-        self._control.shutdown(socket.SHUT_RDWR)  # wakes who waits for an answer too
+        with contextlib.suppress(OSError):  # it has ended before
+            self._control.shutdown(socket.SHUT_RDWR)  # wakes who waits for an answer too
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
