@@ -18,11 +18,12 @@ from tfpt.data.decode import resize_channels
 from tfpt.data.decode_graph import decode_graph
 from tfpt.data.file_check import CheckedFile
 from tfpt.data.found_file import FoundFile, find_file
-from tfpt.data.held_pixels import HeldPixels, empty_pixels
+from tfpt.data.held_pixels import HeldPixels
 from tfpt.data.image_workers import ImageWorkers, WorkerSettings
 from tfpt.data.known_files import KnownFiles
 from tfpt.data.listing import ListedImages
 from tfpt.data.normalise import normalised_path
+from tfpt.data.shared_pixels import SharedPixels
 from tfpt.data.source import ImageSource
 from tfpt.task import LeftOut
 
@@ -93,23 +94,26 @@ def _decode(found: Sequence[FoundFile], hold_size: int | None,
     new = [index for index in whole if found[index].is_new]
     size = hold_size if 2 * len(new) > len(whole) else None
     tried = new if size is None else whole
-    pixels = None if size is None else empty_pixels((len(found), size, size, 3))
+    pixels = None if size is None else SharedPixels((len(found), size, size, 3))
     checked = [file.unchecked() for file in found]
     if not tried:
-        return checked, pixels
+        return checked, None
     count = min(os.cpu_count() or 1, -(-len(tried) // _FILES_WORTH_A_WORKER))
 
     def check(index: int) -> CheckedFile:
         status = found[index].status
         assert status is not None
-        return workers.check(found[index].request, status.st_size, None if pixels is None else pixels[index])
+        return workers.check(found[index].request, status.st_size, index)
 
     # The threads end after the workers, on which they wait.
     with (ThreadPoolExecutor(count) as pool,
-          ImageWorkers(count, lambda: decode_graph(size), settings) as workers):
+          ImageWorkers(count, lambda: decode_graph(size), settings, pixels) as workers):
         for index, file in zip(tried, pool.map(check, tried), strict=True):
             checked[index] = file
-    return checked, pixels
+    if pixels is None:
+        return checked, None
+    pixels.file.close()
+    return checked, pixels.array
 
 
 def _fits(count: int, image_size: int, channels: int, memory_mb: int) -> bool:

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import importlib
 import json
+import mmap
 import os
 import resource
 import signal
@@ -29,11 +30,12 @@ OUT_OF_MEMORY = 77
 _PR_SET_PDEATHSIG = 1
 
 
-def work(connection: Connection, library: ctypes.CDLL | None) -> None:
+def work(connection: Connection, library: ctypes.CDLL | None, pixels: int | None) -> None:
     """Answer requests, JSON over a connection, after a first one that says what to decode by (``open_checker``).
 
-    They are ``FileRequest``'s fields with ``seconds`` and ``memory_bytes``. Answered are ``CheckedFile``'s fields with
-    ``pixels``: whether these follow as bytes; or ``data_error``, or ``bug``.
+    They are ``FileRequest``'s fields with ``seconds``, ``memory_bytes`` and ``offset``: where in the file of the
+    descriptor ``pixels`` the image's are to be written, if anywhere. Answered are ``CheckedFile``'s fields; or
+    ``data_error``, or ``bug``.
     """
     live_alone()
     with contextlib.suppress(EOFError, ConnectionError):  # whoever asks has ended
@@ -43,16 +45,18 @@ def work(connection: Connection, library: ctypes.CDLL | None) -> None:
             connection.send_bytes(json.dumps({"bug": traceback.format_exc()}).encode())
             return
         connection.send_bytes(b"{}")
+        memory = None if pixels is None else mmap.mmap(pixels, 0)
         own_bytes = _address_space()
         while True:
             request = json.loads(connection.recv_bytes())
             _limit_memory(own_bytes, request.pop("memory_bytes"))
             signal.setitimer(signal.ITIMER_REAL, request.pop("seconds"))
-            answer, pixels = _answer(check, FileRequest(**request))
+            offset = request.pop("offset")
+            answer, decoded = _answer(check, FileRequest(**request))
             signal.setitimer(signal.ITIMER_REAL, 0)
+            if memory is not None:
+                memory[offset:offset + len(decoded)] = decoded
             connection.send_bytes(json.dumps(answer).encode())
-            if pixels:
-                connection.send_bytes(pixels)
 
 
 def open_checker(library: ctypes.CDLL | None, graph: str, session: str, wrapper: str | None) -> FileChecker:
@@ -88,7 +92,7 @@ def live_alone() -> None:
 def _answer(check: FileChecker, request: FileRequest) -> tuple[dict[str, Any], bytes]:
     try:
         checked, pixels = check(request)
-        return {**asdict(checked), "pixels": bool(pixels)}, pixels
+        return asdict(checked), pixels
     except MemoryError:
         os._exit(OUT_OF_MEMORY)  # what is left of the memory, and of the libraries' state, nobody knows
     except DataError as error:

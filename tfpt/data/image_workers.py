@@ -12,12 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
 from tfpt.data.decode_graph import DecodeGraph, tensorflow_libraries
 from tfpt.data.file_check import CheckedFile, FileRequest
 from tfpt.data.header import MAX_PIXELS
 from tfpt.data.image_worker import OUT_OF_MEMORY
+from tfpt.data.shared_pixels import SharedPixels
 from tfpt.data.worker_process import Nursery, Worker, WorkerDied
 
 _BYTES_PER_SECOND = 4e6
@@ -42,10 +41,15 @@ class WorkerSettings:
 class ImageWorkers:
     """``count`` processes, which may be asked from as many threads. They end with the context."""
 
-    def __init__(self, count: int, make_graph: Callable[[], DecodeGraph], settings: WorkerSettings):
-        """``make_graph`` is called while they start. Raises DataError: they can't be started."""
-        self._settings, self._is_closed = settings, False
-        self._nursery = Nursery(settings.libraries)
+    def __init__(self, count: int, make_graph: Callable[[], DecodeGraph], settings: WorkerSettings,
+                 pixels: SharedPixels | None = None):
+        """``make_graph`` is called while they start; ``pixels`` are where the results of its graph are put.
+
+        Raises:
+            DataError: they can't be started.
+        """
+        self._settings, self._pixels, self._is_closed = settings, pixels, False
+        self._nursery = Nursery(settings.libraries, pixels)
         try:
             made = make_graph()
         except BaseException:
@@ -65,20 +69,21 @@ class ImageWorkers:
         self._is_closed = True
         self._nursery.close()
 
-    def check(self, request: FileRequest, file_bytes: int, pixels: np.ndarray | None) -> CheckedFile:
-        """Check a file; ``pixels`` are filled with its own if it is whole.
+    def check(self, request: FileRequest, file_bytes: int, row: int) -> CheckedFile:
+        """Check a file, and put its pixels, if it is whole, in a row of those that are shared.
 
         Raises:
             DataError: the cache of converted images can't be written, or no worker be started.
         """
-        limits = {"seconds": self._settings.seconds + file_bytes / _BYTES_PER_SECOND,
+        others = {"offset": 0 if self._pixels is None else row * self._pixels.row_bytes,
+                  "seconds": self._settings.seconds + file_bytes / _BYTES_PER_SECOND,
                   "memory_bytes": self._settings.memory_bytes + 4 * file_bytes}
         worker = self._idle.get()
         try:
             for is_last in (False, True):
                 try:
                     worker = worker or self._nursery.worker(self._setup)
-                    return worker.check({**asdict(request), **limits}, pixels)
+                    return worker.check({**asdict(request), **others})
                 except WorkerDied as died:
                     worker = None
                     if self._is_closed:

@@ -21,8 +21,10 @@ START = 0
 """Asks for a worker, with the descriptor of a connection to it; any other number is a worker's to be waited for."""
 
 
-def serve(descriptor: int, parent: int, libraries: str) -> None:
-    """Make workers, answering with their process ids, and say with what code they ended; until nobody asks."""
+def serve(descriptor: int, parent: int, libraries: str, pixels: int | None) -> None:
+    """Make workers, which write to the file of the descriptor ``pixels``, answering with their process ids,
+    and say with what code they ended; until nobody asks.
+    """
     live_alone()
     if os.getppid() != parent:  # it had ended before that was looked out for
         return
@@ -40,7 +42,7 @@ def serve(descriptor: int, parent: int, libraries: str) -> None:
                 answer = os.fork()
                 if not answer:
                     control.close()
-                    _work(descriptors[0], library or _library(libraries))
+                    _work(descriptors[0], library or _library(libraries), pixels)
                 os.close(descriptors[0])
                 children.add(answer)
             else:
@@ -52,11 +54,11 @@ def serve(descriptor: int, parent: int, libraries: str) -> None:
         os.waitpid(child, 0)
 
 
-def _work(descriptor: int, library: ctypes.CDLL | None) -> None:
+def _work(descriptor: int, library: ctypes.CDLL | None, pixels: int | None) -> None:
     """Never returns."""
     code = 1
     try:
-        work(Connection(descriptor), library)
+        work(Connection(descriptor), library, pixels)
         code = 0
     finally:
         os._exit(code)  # without Python's and TensorFlow's farewells, of which there are many

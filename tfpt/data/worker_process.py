@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import Pipe
 from typing import Any
 
-import numpy as np
-
 from tfpt.data.file_check import CheckedFile
+from tfpt.data.shared_pixels import SharedPixels
 from tfpt.data.worker_nursery import MESSAGE, START
 from tfpt.errors import DataError
 
@@ -22,7 +21,7 @@ _END_SECONDS = 5
 CODE = """import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from tfpt.data.worker_nursery import serve
-serve(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+serve(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]))
 """
 """What the nursery runs."""
 
@@ -38,18 +37,20 @@ class WorkerDied(Exception):
 class Nursery:
     """The process that makes workers. They end with it."""
 
-    def __init__(self, libraries: Sequence[str]):
+    def __init__(self, libraries: Sequence[str], pixels: SharedPixels | None):
         """Returns before it is ready. Raises DataError: it can't be started."""
         self._control, others = socket.socketpair()
         self._lock = threading.Lock()
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        arguments = [json.dumps(sys.path), str(others.fileno()), str(os.getpid()), json.dumps(libraries)]
+        shared = [] if pixels is None else [pixels.file.fileno()]
+        arguments = [json.dumps(sys.path), str(others.fileno()), str(os.getpid()), json.dumps(libraries),
+                     json.dumps(shared[0] if shared else None)]
         try:
             # multiprocessing's spawn would run the user's script again. -P: no modules of the working directory. A
             # session of its own: Ctrl-C is for this process alone.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", CODE, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, pass_fds=[others.fileno()], env=environment, start_new_session=True)
+                stderr=subprocess.DEVNULL, pass_fds=[others.fileno(), *shared], env=environment, start_new_session=True)
         except OSError as error:
             self._control.close()
             raise _no_worker(error.strerror or str(error)) from error
@@ -104,8 +105,8 @@ class Worker:
         except WorkerDied as died:
             raise _no_worker(f"one ended at once, with exit code {died.exit_code}") from died
 
-    def check(self, request: Mapping[str, Any], pixels: np.ndarray | None) -> CheckedFile:
-        """The fields of a ``FileRequest`` with the limits; ``pixels`` are filled, if the file is whole.
+    def check(self, request: Mapping[str, Any]) -> CheckedFile:
+        """The fields of a ``FileRequest``, with the limits and the place of the pixels.
 
         Raises:
             WorkerDied: it did.
@@ -114,14 +115,6 @@ class Worker:
         answer = self._ask(request)
         if "data_error" in answer:
             raise DataError(answer["data_error"])
-        if answer.pop("pixels"):
-            try:
-                if pixels is None:
-                    self._connection.recv_bytes()
-                else:
-                    self._connection.recv_bytes_into(pixels.reshape(-1))  # a row of an array: no copy
-            except (EOFError, ConnectionError) as error:
-                raise self._died() from error
         return CheckedFile(**answer)
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,13 +122,10 @@ class Worker:
             self._connection.send_bytes(json.dumps(request).encode())
             answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
         except (EOFError, ConnectionError) as error:
-            raise self._died() from error
+            raise WorkerDied(self._nursery.exit_code(self._process_id)) from error
         if "bug" in answer:
             raise RuntimeError(f"in a process that decodes images:\n{answer['bug']}")
         return answer
-
-    def _died(self) -> WorkerDied:
-        return WorkerDied(self._nursery.exit_code(self._process_id))
 
 
 def _no_worker(why: str) -> DataError:
