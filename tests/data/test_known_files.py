@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tests.data.image_files import save_photo
-from tfpt.data import check, known_files
+from tfpt.data import known_files
 from tfpt.data.check import check_images
+from tfpt.data.image_workers import ImageWorkers
 from tfpt.data.known_files import KnownFiles
 from tfpt.data.listing import listed_files
 from tfpt.data.notes import list_notes
@@ -77,14 +78,16 @@ def test_the_second_check_of_a_data_set_decodes_what_is_new_and_no_more(tmp_path
     listed = listed_files([(path, "a") for path in paths], ["a"])
     monkeypatch.setattr(known_files, "_SETTLED_SECONDS", -9)  # the time of change can't be set back
     tried = []
-    real = check.decode_files
-    monkeypatch.setattr(check, "decode_files", lambda paths, size: tried.append(list(paths)) or real(paths, size))
+    real = ImageWorkers.check
+    monkeypatch.setattr(ImageWorkers, "check", lambda workers, request, *others: tried.append(request.path) or real(
+        workers, request, *others))
     first = check_images(listed, 8, memory_mb=10).source
+    assert sorted(tried) == paths
     second = check_images(listed, 8, memory_mb=10).source
     assert second.pixels is None and np.array_equal(second.held, first.pixels)
     old_file(tmp_path / "2.png", seed=99)
     third = check_images(listed, 8, memory_mb=10).source
-    assert tried == [paths, [], [paths[2]]]
+    assert tried[len(paths):] == [paths[2]]
     assert first.hashes == second.hashes != third.hashes
     same = (np.asarray(third.held) == np.asarray(first.pixels)).reshape(6, -1).all(axis=1)
     assert same.tolist() == [True, True, False, True, True, True]

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfpt.data import worker_process
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOM_BYTES = 4 * 2**30
 SUSPICIOUS = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "os.startfile", "subprocess.Popen",
@@ -64,6 +66,8 @@ events: list[str] = []
 
 
 def listen(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "subprocess.Popen" and worker_process.CODE in arguments[1]:
+        return  # tfpt's own
     if event in SUSPICIOUS or (event == "import" and arguments[0].partition(".")[0] in FOREIGN_PACKAGES):
         events.append(f"{event} {arguments!r:.200}")
 

@@ -1,6 +1,6 @@
 """The data check: every image is read, hashed and decoded once before training, and broken ones are found.
 
-What is decoded here is kept in memory if all of it fits, so that nothing is decoded twice. What an earlier run has
+What is decoded is kept in memory if all of it fits, so that nothing is decoded twice. What an earlier run has
 found good, and hasn't changed since, is not even read: it is decoded when it is needed.
 """
 
@@ -15,16 +15,21 @@ import PIL
 import tensorflow as tf
 
 from tfpt.data.decode import resize_channels
-from tfpt.data.decode_files import decode_files
-from tfpt.data.file_check import CheckedFile, check_file, converted_again
-from tfpt.data.held_pixels import HeldPixels, empty_pixels
+from tfpt.data.decode_graph import decode_graph
+from tfpt.data.file_check import CheckedFile
+from tfpt.data.found_file import FoundFile, find_file
+from tfpt.data.held_pixels import HeldPixels
+from tfpt.data.image_workers import ImageWorkers, WorkerSettings
 from tfpt.data.known_files import KnownFiles
 from tfpt.data.listing import ListedImages
-from tfpt.data.quiet import quiet_libraries
+from tfpt.data.normalise import normalised_path
+from tfpt.data.shared_pixels import SharedPixels
 from tfpt.data.source import ImageSource
 from tfpt.task import LeftOut
 
 _RESIZED_AT_ONCE = 256
+_FILES_WORTH_A_WORKER = 4
+"""Beginning one takes as long as decoding these, if they are photos."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +41,18 @@ class CheckedImages:
     broken: tuple[LeftOut, ...]
 
 
-def check_images(listed: ListedImages, image_size: int, memory_mb: int) -> CheckedImages:
+def check_images(listed: ListedImages, image_size: int, memory_mb: int,
+                 settings: WorkerSettings = WorkerSettings()) -> CheckedImages:
     """Check every image; hold them as ``[image_size, image_size]`` pixels if all fit in ``memory_mb``.
 
+    Files are read and decoded in other processes: this one sees what has passed there.
+
     Raises:
-        DataError: the cache of converted images can't be written.
+        DataError: the cache of converted images can't be written, or no process be started.
     """
-    check = _check_pixels if listed.paths is None else _check_files
-    return check(listed, image_size, memory_mb)
+    if listed.paths is None:
+        return _check_pixels(listed, image_size, memory_mb)
+    return _check_files(listed, image_size, memory_mb, settings)
 
 
 def _check_pixels(listed: ListedImages, image_size: int, memory_mb: int) -> CheckedImages:
@@ -56,45 +65,55 @@ def _check_pixels(listed: ListedImages, image_size: int, memory_mb: int) -> Chec
     return CheckedImages(source, np.arange(len(pixels)), ())
 
 
-def _check_files(listed: ListedImages, image_size: int, memory_mb: int) -> CheckedImages:
+def _check_files(listed: ListedImages, image_size: int, memory_mb: int, settings: WorkerSettings) -> CheckedImages:
     paths = listed.paths
     assert paths is not None
     known = KnownFiles(paths, (tf.__version__, PIL.__version__))
     hold_size = image_size if _fits(len(listed), image_size, 3, memory_mb) else None
-    with quiet_libraries():
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # Pillow lets other threads run while it decodes
-            files = list(pool.map(lambda path: check_file(path, known), paths))
-        files, pixels = _decode(files, hold_size)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        found = list(pool.map(lambda path: find_file(path, known), paths))
+    files, pixels = _decode(found, hold_size, settings)
+    for before, file in zip(found, files, strict=True):
+        if before.status is not None and file.broken_because is None:
+            known.remember(before.path, before.status, before.looked_at, file.content_hash, file.converted)
     known.save()
     kept = np.array([i for i, file in enumerate(files) if file.broken_because is None], dtype=np.int64)
     broken = tuple(LeftOut(listed.names[i], file.broken_because)
                    for i, file in enumerate(files) if file.broken_because is not None)
     source = ImageSource(labels=listed.labels, names=listed.names, hashes=tuple(file.content_hash for file in files),
-                         paths=tuple(file.path for file in files),
+                         paths=tuple(str(normalised_path(file.content_hash)) if file.converted else path
+                                     for path, file in zip(paths, files, strict=True)),
                          pixels=None if pixels is None else HeldPixels(pixels), hold_size=hold_size)
     return CheckedImages(source.subset(kept) if broken else source, kept, broken)
 
 
-def _decode(files: Sequence[CheckedFile], hold_size: int | None) -> tuple[list[CheckedFile], np.ndarray | None]:
+def _decode(found: Sequence[FoundFile], hold_size: int | None,
+            settings: WorkerSettings) -> tuple[list[CheckedFile], np.ndarray | None]:
     """Decode what is new, or everything if that is most of it: its pixels are then those to be held."""
-    whole = [index for index, file in enumerate(files) if file.broken_because is None]
-    new = [index for index in whole if not files[index].is_known]
-    holds = hold_size is not None and 2 * len(new) > len(whole)
-    tried = whole if holds else new
-    decoded, some_pixels = decode_files([files[index].path for index in tried], hold_size if holds else None)
-    checked = list(files)
-    for place, index in enumerate(tried):
-        if not decoded[place]:
-            checked[index] = converted_again(files[index])
-            if some_pixels is not None and checked[index].broken_because is None:
-                some_pixels[place] = decode_files([checked[index].path], hold_size)[1]
-        if checked[index].broken_because is None:
-            checked[index].remember()
-    if some_pixels is None or len(tried) == len(files):
-        return checked, some_pixels
-    pixels = empty_pixels((len(files), *some_pixels.shape[1:]))  # those of broken files are left out afterwards
-    pixels[tried] = some_pixels
-    return checked, pixels
+    whole = [index for index, file in enumerate(found) if file.may_be_whole]
+    new = [index for index in whole if found[index].is_new]
+    size = hold_size if 2 * len(new) > len(whole) else None
+    tried = new if size is None else whole
+    pixels = None if size is None else SharedPixels((len(found), size, size, 3))
+    checked = [file.unchecked() for file in found]
+    if not tried:
+        return checked, None
+    count = min(os.cpu_count() or 1, -(-len(tried) // _FILES_WORTH_A_WORKER))
+
+    def check(index: int) -> CheckedFile:
+        status = found[index].status
+        assert status is not None
+        return workers.check(found[index].request, status.st_size, index)
+
+    # The threads end after the workers, on which they wait.
+    with (ThreadPoolExecutor(count) as pool,
+          ImageWorkers(count, lambda: decode_graph(size), settings, pixels) as workers):
+        for index, file in zip(tried, pool.map(check, tried), strict=True):
+            checked[index] = file
+    if pixels is None:
+        return checked, None
+    pixels.file.close()
+    return checked, pixels.array
 
 
 def _fits(count: int, image_size: int, channels: int, memory_mb: int) -> bool:

@@ -4,7 +4,7 @@ import struct
 from io import BytesIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
-# Imported here, in one thread: Pillow would otherwise load them when the first such file is opened, in many.
+# Imported here, before workers are forked: Pillow would otherwise load them in each, with the first such file.
 from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin  # noqa: F401
 from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
@@ -27,6 +27,7 @@ def open_header(contents: bytes) -> ImageFile.ImageFile:
     Raises:
         BrokenImage: no bytes, not one of the known formats, a damaged header, or one that says more than
             ``MAX_PIXELS`` pixels.
+        MemoryError: there is not enough for it.
     """
     if not contents:
         raise BrokenImage("empty file (zero bytes)")
@@ -37,6 +38,8 @@ def open_header(contents: bytes) -> ImageFile.ImageFile:
         raise too_large from error
     except UnidentifiedImageError as error:
         raise BrokenImage("not an image: its content is none of JPEG, PNG, BMP, GIF, WebP, TIFF") from error
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged header can raise almost anything in a parser
         raise BrokenImage("damaged: its header can't be read") from error
     if image.width * image.height > MAX_PIXELS:
@@ -76,5 +79,7 @@ def _raw_mode(image: ImageFile.ImageFile) -> str | None:
 def _is_upright(image: ImageFile.ImageFile) -> bool:
     try:
         return image.getexif().get(_ORIENTATION, 1) not in range(2, 9)
+    except MemoryError:
+        raise
     except Exception:  # damaged EXIF tells nothing
         return True

@@ -4,7 +4,6 @@ import os
 import threading
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageOps
 
 from tfpt.data.converted_images import converted_directory
@@ -17,11 +16,12 @@ def normalised_png(image: Image.Image, content_hash: str) -> Path:
 
     Raises:
         BrokenImage: Pillow can't decode it, or its pixels have no agreed range.
+        MemoryError: there is not enough for it.
         DataError: the cache can't be written.
     """
     try:
         pixels = to_rgb(image)
-    except BrokenImage:
+    except (BrokenImage, MemoryError):
         raise
     except Exception as error:  # damaged data can raise almost anything in a decoder
         raise BrokenImage("truncated or damaged: its pixels can't be decoded") from error
@@ -54,6 +54,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     upright = ImageOps.exif_transpose(image)
     # Older Pillow opens 16-bit PNG in mode I.
     if upright.mode.startswith("I;16") or (upright.mode == "I" and image.format == "PNG"):
+        import numpy as np  # takes a tenth of a second, in each process that checks files
+
         return Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8)).convert("RGB")
     if upright.mode in ("I", "F"):
         raise BrokenImage("32-bit pixels without an agreed range: convert it to 8 or 16 bits")
