@@ -46,11 +46,16 @@ def read_own_text(path: Path) -> str:
     Raises:
         OSError, ValueError: it can't be read as that.
     """
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8") as file:
+    return read_own_bytes(path, MOST_BYTES).decode("utf-8")
+
+
+def read_own_bytes(path: Path, most_bytes: int) -> bytes:
+    """As ``read_own_text``, not decoded."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
-            raise ValueError(f"it is no file of at most {MOST_BYTES:,} bytes")
-        return file.read()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most_bytes:
+            raise ValueError(f"{path.name} is no file of at most {most_bytes:,} bytes")
+        return file.read(most_bytes)
 
 
 def make_folder(path: Path) -> Path:

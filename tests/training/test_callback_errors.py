@@ -74,8 +74,40 @@ def test_the_others_are_told_of_what_came_before(tmp_path):
         Fragile("on_epoch_end", 0), keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(1))])
     with pytest.raises(CallbackFailed):
         Loop(job).run()
-    assert epochs == []  # what comes after one that raised is not called; but nothing of ours is missing:
-    assert len(job.metrics_file.read_text().splitlines()) == 1
+    assert epochs == [1] and len(job.metrics_file.read_text().splitlines()) == 1
+
+
+class Exits(keras.callbacks.Callback):
+    """Leaves Python in a hook."""
+
+    def __init__(self, hook):
+        super().__init__()
+        self._broken = hook
+
+    def set_model(self, model):
+        super().set_model(model)
+        self._reach("set_model")
+
+    def on_train_begin(self, logs=None):
+        self._reach("on_train_begin")
+
+    def _reach(self, hook):
+        if hook == self._broken:
+            raise SystemExit(5)
+
+
+@pytest.mark.parametrize("hook", ["set_model", "on_train_begin"])
+def test_one_that_exits_before_anything_is_trained(tmp_path, hook):
+    with pytest.raises(CallbackFailed, match=f"Exits.{hook} raised SystemExit: 5. That was before any training"):
+        Loop(small_job(tmp_path, callbacks=[Exits(hook)])).run()
+    assert not list(tmp_path.glob("checkpoints/*"))
+
+
+def test_the_same_one_twice(tmp_path):
+    epochs = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
+    Loop(small_job(tmp_path, callbacks=[callback, callback])).run()
+    assert epochs == [0, 0, 1, 1, 2, 2]
 
 
 def test_they_are_left_as_they_were():

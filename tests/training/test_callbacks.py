@@ -1,5 +1,6 @@
 """Callbacks: their order, their state over a kill, what TensorBoard gets."""
 
+import io
 import json
 
 import keras
@@ -9,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tfpt.errors import RunError
 from tfpt.training.callbacks import (
     TensorBoardScalars, callback_list, callback_state, put_back_callback_state, restore_callback_state)
+from tfpt.training.screen import Screen
 
 
 def model():
@@ -18,7 +20,8 @@ def model():
 
 
 def made_list(tmp_path, users=(), early_stopping=2, from_epoch=1):
-    tensorboard = TensorBoardScalars(tmp_path, lambda: {"learning_rate/head": 0.5, "trainable_parameters": 7.0})
+    tensorboard = TensorBoardScalars(tmp_path, lambda: {"learning_rate/head": 0.5, "trainable_parameters": 7.0},
+                                     Screen(quiet=True))
     callbacks = callback_list(model(), users, early_stopping=early_stopping, from_epoch=from_epoch,
                               tensorboard=tensorboard, epochs=9, steps=3)
     callbacks.on_train_begin()
@@ -114,3 +117,16 @@ def test_tensorboard_gets_train_validation_and_the_schedule(tmp_path):
         read[part] = {tag: [event.step for event in events.Tensors(tag)] for tag in events.Tags()["tensors"]}
     assert read == {"train": {"loss": [1, 2], "learning_rate/head": [1, 2], "trainable_parameters": [1, 2]},
                     "validation": {"loss": [1, 2]}}
+
+
+def test_a_disk_without_room_for_curves_costs_the_curves_alone(tmp_path):
+    stream = io.StringIO()
+    scalars = TensorBoardScalars(tmp_path / "file" / "curves", lambda: {}, Screen(stream))
+    (tmp_path / "file").write_text("")
+    for epoch in range(2):
+        scalars.on_epoch_end(epoch, {"loss": 1.0, "val_loss": 2.0})
+    scalars.on_train_end()
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"watch     no curves any more, {tmp_path}/file/curves can't be written")
+    assert not any(isinstance(value, bool | str) for value in vars(scalars).values())  # it would hold after a resume

@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,4 +114,56 @@ def test_object_arrays_are_never_unpickled(tmp_path):
     digests["state.npz"] = hashlib.sha256((place / "state.npz").read_bytes()).hexdigest()
     (place / "sha256.json").write_text(json.dumps(digests))
     with pytest.raises(CheckFailed, match="allow_pickle"):
+        checkpoint.load_newest(tmp_path, DESCRIPTION)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("operations", range(6))
+def test_killed_while_it_replaces_the_only_one_there_is_a_whole_one(tmp_path, operations):
+    """By another of the same moment, as after going back to the beginning of an epoch."""
+    checkpoint.save(tmp_path, snapshot(1, value=1.0), DESCRIPTION)
+    done, monkey = [], pytest.MonkeyPatch()
+
+    def counted(real):
+        def operation(*arguments, **keywords):
+            if len(done) == operations:
+                raise Killed
+            done.append(real)
+            return real(*arguments, **keywords)
+        return operation
+
+    for owner, name in ((Path, "rename"), (Path, "mkdir"), (shutil, "rmtree"), (checkpoint, "sync_folder")):
+        monkey.setattr(owner, name, counted(getattr(owner, name)))
+    with pytest.raises(Killed):
+        checkpoint.save(tmp_path, snapshot(1, value=2.0), DESCRIPTION)
+    monkey.undo()
+    loaded, problems = checkpoint.load_newest(tmp_path, DESCRIPTION)
+    assert loaded.arrays[0][0] in (1.0, 2.0) and problems == []
+    assert names(tmp_path) == ["00001-00000000"]
+
+
+def test_the_one_just_written_stays_though_later_ones_are_there(tmp_path):
+    for epoch, step in [(3, 1), (3, 2), (2, 5)]:
+        checkpoint.save(tmp_path, snapshot(epoch, step), DESCRIPTION)
+    assert names(tmp_path) == ["00002-00000005", "00003-00000001", "00003-00000002"]
+
+
+@pytest.mark.parametrize("file", [checkpoint.DIGESTS, checkpoint.MANIFEST, checkpoint.ARRAYS])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_never_ends_is_not_read(tmp_path, file, kind):
+    checkpoint.save(tmp_path, snapshot(1), DESCRIPTION)
+    place = tmp_path / "00001-00000000" / file
+    place.unlink()
+    os.mkfifo(place) if kind == "pipe" else place.symlink_to("/dev/zero")
+    with pytest.raises(CheckFailed, match="is no file of at most"):
+        checkpoint.load_newest(tmp_path, DESCRIPTION)
+
+
+def test_arrays_that_are_not_those_of_the_manifest_are_damage(tmp_path):
+    made = snapshot(1)
+    checkpoint.save(tmp_path, replace(made, arrays=[made.arrays[0][:2], made.arrays[1]]), DESCRIPTION)
+    with pytest.raises(CheckFailed, match="state.npz holds other arrays than manifest.json says"):
         checkpoint.load_newest(tmp_path, DESCRIPTION)

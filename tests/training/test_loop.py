@@ -88,6 +88,68 @@ def test_a_callback_that_stops_within_an_epoch_is_obeyed_at_once(tmp_path):
     assert state.stopped_early and len(state.history) == 1 and int(job.optimizers["only"][0].iterations) == 1
 
 
+class Stops(keras.callbacks.Callback):
+    """Asks to stop in a hook of the second epoch."""
+
+    def __init__(self, hook):
+        super().__init__()
+        self._hook, self.begun, self._epoch = hook, [], 0
+
+    def on_train_begin(self, logs=None):
+        if self._hook == "on_train_begin":
+            self.model.stop_training = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begun.append(epoch)
+        self._epoch = epoch
+        self._reach("on_epoch_begin")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._reach("on_train_batch_end")
+
+    def _reach(self, hook):
+        if hook == self._hook and self._epoch == 1:
+            self.model.stop_training = True
+
+
+@pytest.mark.parametrize("hook, epochs", [("on_train_begin", 1), ("on_epoch_begin", 2), ("on_train_batch_end", 2)])
+@pytest.mark.parametrize("questions", [2, 5])
+def test_asked_to_stop_it_does_after_a_call_of_that_epoch_wherever_it_is_interrupted(
+        tmp_path, monkeypatch, hook, epochs, questions):
+    monkeypatch.setattr(timed_calls, "CALL_SECONDS", 1e-6)
+    whole = small_job(tmp_path / "whole", callbacks=[Stops(hook)])
+    whole.metrics_file.parent.mkdir()
+    first = Loop(whole)
+    first.run()
+    assert len(whole.metrics_file.read_text().splitlines()) == epochs
+    folder = tmp_path / "stopped"
+    folder.mkdir()
+    job = small_job(folder, callbacks=[Stops(hook)], stop_signal=StopAfter(questions))
+    try:
+        Loop(job).run()
+    except Interrupted:
+        pass
+    job = small_job(folder, callbacks=[Stops(hook)])
+    last = restore(job, checkpoint.load_newest(folder / "checkpoints", checkpoint.describe(all_variables(job)))[0])
+    last.run()
+    assert left_behind(job, last) == left_behind(whole, first)
+
+
+def test_an_epoch_begins_once_for_callbacks_however_often_it_is_gone_on_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(timed_calls, "CALL_SECONDS", 1e-6)
+    begun = []
+    for questions in (2, 1, 1000):
+        watch = Stops(None)
+        job = small_job(tmp_path, callbacks=[watch], stop_signal=StopAfter(questions))
+        found = checkpoint.load_newest(tmp_path / "checkpoints", checkpoint.describe(all_variables(job)))
+        try:
+            (restore(job, found[0]) if found else Loop(job)).run()
+        except Interrupted:
+            pass
+        begun += watch.begun
+    assert begun == [0, 1, 2]
+
+
 def test_early_stopping_waits_in_the_last_phase(tmp_path):
     config = replace(CONFIG, train=replace(CONFIG.train, epochs=8, early_stopping=1),
                      optimizer=replace(CONFIG.optimizer, learning_rate=1e-7, schedule="constant"))

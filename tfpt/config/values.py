@@ -21,7 +21,8 @@ class Mismatch(Exception):
         self.expected, self.found, self.suffix = expected, found, suffix
 
 
-_LONE_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
+LONE_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
+"""Half a character that stands for no byte of a file's name either."""
 
 Nested = Callable[[type, Any, str], Any]
 Field = dataclasses.Field[Any]
@@ -117,7 +118,7 @@ def _text(text: str, suffix: str) -> str:
     if not text:
         raise Mismatch("text that isn't empty", text, suffix)
     # No file can have such a name. Surrogates that stand for a byte of one are what Python gives for its name.
-    if "\0" in text or _LONE_SURROGATE.search(text):
+    if "\0" in text or LONE_SURROGATE.search(text):
         raise Mismatch("text without NUL or half characters", text, suffix)
     return text
 

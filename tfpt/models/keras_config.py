@@ -23,6 +23,8 @@ _REFUSED = {
 }
 _FUNCTIONS_IN = ("activations", "constraints", "initializers", "losses", "metrics", "regularizers")
 """Modules of keras whose functions may be named, with their module or, as Keras writes it, with ``builtins``."""
+_MAKERS = ("get", "serialize", "deserialize")
+"""What those modules have beside them, for making objects of configs."""
 _VALUES = ("__keras_tensor__", "__bytes__", "__ellipsis__", "__slice__")
 _ARRAYS = ("__tensor__", "__numpy__")
 _DTYPES = ("bool", "string", "bfloat16", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8",
@@ -75,7 +77,7 @@ def _check_named(node: Mapping[str, Any]) -> None:
 def _check_function(module: str | None, name: Any) -> None:
     places = _FUNCTIONS_IN if module in ("builtins", None) else [place for place in _FUNCTIONS_IN
                                                                  if module == f"keras.{place}"]
-    if isinstance(name, str) and name.isidentifier():
+    if isinstance(name, str) and name.isidentifier() and name not in _MAKERS:
         if any(callable(getattr(getattr(keras, place), name, None)) for place in places):
             return
         if keras.saving.get_registered_object(name) is not None:

@@ -8,15 +8,18 @@ import keras
 
 from tfpt.errors import CallbackFailed
 
-_HOOKS = [name for name in dir(keras.callbacks.Callback) if name.startswith("on_")]
+_HOOKS = ["set_model", "set_params", *(name for name in dir(keras.callbacks.Callback) if name.startswith("on_"))]
 
 
 class CallbackErrors:
-    """Catches what ``callbacks`` raise while ``caught`` is open. A callback that has raised is not called again."""
+    """Catches what ``callbacks`` raise while ``caught`` is open. One that has raised is not called again; the others
+    are, as the state that is saved is that of after the call.
+    """
 
     def __init__(self, callbacks: Sequence[keras.callbacks.Callback]):
         self._callbacks = callbacks
-        self._first: tuple[str, Exception] | None = None
+        self._first: tuple[str, BaseException] | None = None
+        self._failed: set[int] = set()
 
     @contextmanager
     def caught(self) -> Iterator[None]:
@@ -25,13 +28,13 @@ class CallbackErrors:
                for callback in self._callbacks]
         for callback in self._callbacks:
             for hook in _HOOKS:
-                setattr(callback, hook, self._guarded(getattr(callback, hook), f"{type(callback).__name__}.{hook}"))
+                setattr(callback, hook, self._guarded(callback, hook))
         try:
             yield
         finally:
             for callback, hooks in zip(self._callbacks, own, strict=True):
                 for hook in _HOOKS:
-                    delattr(callback, hook)
+                    vars(callback).pop(hook, None)  # it may be there twice
                 vars(callback).update(hooks)  # as Keras's LambdaCallback has them
 
     @property
@@ -46,14 +49,17 @@ class CallbackErrors:
             raise CallbackFailed(f"The callback's {where} raised {type(problem).__name__}: "
                                  f"{' '.join(str(problem).split())[:300]}. {what_now}") from problem
 
-    def _guarded(self, method: Callable[..., Any], where: str) -> Callable[..., Any]:
+    def _guarded(self, callback: keras.callbacks.Callback, hook: str) -> Callable[..., Any]:
+        method = getattr(callback, hook)
+
         def guarded(*arguments: Any, **keywords: Any) -> Any:
-            if self._first is not None:
+            if id(callback) in self._failed:
                 return None
             try:
                 return method(*arguments, **keywords)
-            except Exception as problem:
-                self._first = where, problem
+            except (Exception, SystemExit) as problem:
+                self._failed.add(id(callback))
+                self._first = self._first or (f"{type(callback).__name__}.{hook}", problem)
                 return None
 
         return guarded

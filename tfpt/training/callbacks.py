@@ -4,6 +4,7 @@ The order, set in ``callback_list``: early stopping first, so that the user's ca
 next, in their order; TensorBoard last, so that it writes what the others changed in ``logs``.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpt.errors import RunError
+from tfpt.training.screen import Screen
 
 STATE_TYPES = (bool, int, float, str, type(None), np.generic)
 
@@ -23,24 +25,32 @@ class TensorBoardScalars(keras.callbacks.Callback):
     ``schedule()`` gives learning rates by group and the number of trainable parameters; steps are epochs, from 1.
     """
 
-    def __init__(self, folder: Path, schedule: Callable[[], Mapping[str, float]]):
+    def __init__(self, folder: Path, schedule: Callable[[], Mapping[str, float]], screen: Screen):
         super().__init__()
-        self._folder, self._schedule = folder, schedule
+        self._folder, self._schedule, self._screen = folder, schedule, screen
         self._writers: dict[str, Any] = {}
+        self._problems: list[str] = []  # no plain attribute: a resumed run tries again
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         logs = logs or {}
         training = {name: value for name, value in logs.items() if not name.startswith("val_")}
         training.pop("learning_rate", None)
         validation = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
-        self._write("train", {**training, **self._schedule()}, epoch + 1)
-        self._write("validation", validation, epoch + 1)
+        try:
+            self._write("train", {**training, **self._schedule()}, epoch + 1)
+            self._write("validation", validation, epoch + 1)
+        except tf.errors.OpError as problem:  # no room: curves are not worth a training
+            self._problems.append(" ".join(problem.message.split())[:200])
+            self._screen.line("watch", f"no curves any more, {self._folder} can't be written: {self._problems[0]}")
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         for writer in self._writers.values():
-            writer.close()
+            with contextlib.suppress(tf.errors.OpError):
+                writer.close()
 
     def _write(self, part: str, scalars: Mapping[str, float], step: int) -> None:
+        if self._problems:
+            return
         if part not in self._writers:
             self._writers[part] = tf.summary.create_file_writer(str(self._folder / part))
         with self._writers[part].as_default():

@@ -8,6 +8,7 @@ that name is whole; the newest whole one wins.
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpt.atomic_files import sync_folder
+from tfpt.atomic_files import MOST_BYTES, read_own_bytes, sync_folder
 from tfpt.errors import CheckFailed, RunError
 
 FORMAT = 1
@@ -64,16 +65,17 @@ def save(folder: Path, snapshot: Snapshot, description: Sequence[Mapping[str, An
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir()
         _write_files(beside, snapshot, description)
-        if place.exists():
-            shutil.rmtree(place)
+        if place.exists():  # it may be the only one: it stays until the new one is in its place
+            place.rename(_put_aside(place))
         beside.rename(place)
         sync_folder(folder)
+        shutil.rmtree(_put_aside(place), ignore_errors=True)
     except OSError as problem:
         shutil.rmtree(beside, ignore_errors=True)
         raise RunError(f"The checkpoint {place} could not be written: {problem.strerror or problem}. Earlier "
                        "ones, if there are any, are intact; make room and go on with --resume.") from problem
     names = _names(folder)
-    for old in set(names[:-KEPT]) - set(_until(names, snapshot.state["epoch"])[-1:]):
+    for old in set(names[:-KEPT]) - {name} - set(_until(names, snapshot.state["epoch"])[-1:]):
         shutil.rmtree(folder / old, ignore_errors=True)
     return place
 
@@ -89,13 +91,11 @@ def load_newest(folder: Path, description: Sequence[Mapping[str, Any]],
         RunError: the checkpoint holds other variables than ``description`` says, or ``folder`` is a link.
     """
     _refuse_link(folder)
-    for leftover in folder.glob("*.tmp"):
-        if _NAME.fullmatch(leftover.stem):
-            shutil.rmtree(leftover, ignore_errors=True)
+    _clear_up(folder)
     problems: list[str] = []
     for name in reversed(_until(_names(folder), before_epoch)):
         try:
-            snapshot, found = _read(folder / name)
+            snapshot, found = _read(folder / name, _most_bytes(description))
         except _DAMAGE as problem:
             problems.append(f"checkpoint {folder / name} is damaged ({problem})")
             continue
@@ -113,6 +113,22 @@ def remove_later(folder: Path, epoch: int) -> None:
         shutil.rmtree(folder / later, ignore_errors=True)
 
 
+def _put_aside(place: Path) -> Path:
+    return place.with_name(f"{place.name}.old")
+
+
+def _clear_up(folder: Path) -> None:
+    """After a kill in the middle of ``save``."""
+    for old in folder.glob("*.old"):
+        if _NAME.fullmatch(old.stem):
+            if not (folder / old.stem).exists():
+                old.rename(folder / old.stem)
+            shutil.rmtree(old, ignore_errors=True)
+    for leftover in folder.glob("*.tmp"):
+        if _NAME.fullmatch(leftover.stem):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
 def _write_files(folder: Path, snapshot: Snapshot, description: Sequence[Mapping[str, Any]]) -> None:
     manifest = {"format": FORMAT, "config": snapshot.config, "state": snapshot.state, "arrays": description}
     contents = {ARRAYS: _to_bytes(snapshot.arrays), MANIFEST: json.dumps(manifest, indent=1).encode()}
@@ -127,11 +143,16 @@ def _write_files(folder: Path, snapshot: Snapshot, description: Sequence[Mapping
     sync_folder(folder)
 
 
-def _read(place: Path) -> tuple[Snapshot, list[dict[str, Any]]]:
-    digests = json.loads((place / DIGESTS).read_text(encoding="utf-8"))
+def _most_bytes(description: Sequence[Mapping[str, Any]]) -> int:
+    """No file of a checkpoint of these variables is larger; those of something else needn't be read to the end."""
+    return 2 * sum(8 * math.prod(array["shape"]) for array in description) + MOST_BYTES
+
+
+def _read(place: Path, most_bytes: int) -> tuple[Snapshot, list[dict[str, Any]]]:
+    digests = json.loads(read_own_bytes(place / DIGESTS, most_bytes))
     if not {ARRAYS, MANIFEST} <= set(digests) <= {ARRAYS, MANIFEST, BEST}:
         raise ValueError(f"{DIGESTS} is of other files than a checkpoint's")
-    contents = {name: (place / name).read_bytes() for name in digests}
+    contents = {name: read_own_bytes(place / name, most_bytes) for name in digests}
     for name, expected in digests.items():
         found = hashlib.sha256(contents[name]).hexdigest()
         if found != expected:
@@ -145,8 +166,11 @@ def _read(place: Path) -> tuple[Snapshot, list[dict[str, Any]]]:
     config = manifest.get("config", {})
     if not isinstance(config, dict):
         raise ValueError(f"{MANIFEST} doesn't say what its config was")
+    arrays = _from_bytes(contents[ARRAYS])
+    if [list(array.shape) for array in arrays] != [described["shape"] for described in manifest["arrays"]]:
+        raise ValueError(f"{ARRAYS} holds other arrays than {MANIFEST} says")
     best = _from_bytes(contents[BEST]) if BEST in contents else []
-    return Snapshot(manifest["state"], _from_bytes(contents[ARRAYS]), best, config), manifest["arrays"]
+    return Snapshot(manifest["state"], arrays, best, config), manifest["arrays"]
 
 
 def _check_same(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]], place: Path) -> None:

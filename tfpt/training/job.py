@@ -77,6 +77,8 @@ class LoopState:
         default_factory=lambda: {"prefix": 0.0, "trace": 0.0, "train": 0.0, "validation": 0.0})
     timed_examples: int = 0
     """Training examples in ``wall_seconds["train"]``; traced calls count under ``trace``."""
+    stopping: bool = False
+    """Whether a callback has asked, in the middle of the epoch, to stop."""
     recoveries: list[dict[str, Any]] = field(default_factory=list)
     """The journal of what went wrong, and what each time was decided from the beginning of an epoch on."""
 

@@ -24,14 +24,14 @@ from tfpt.training.callbacks import (
 from tfpt.training.conditions import conditions
 from tfpt.training.feeds import Feed, Stream
 from tfpt.training.freezing import check_trainability, schedule_point
-from tfpt.training.job import Job, LoopState, all_variables, applied_updates
+from tfpt.training.job import Job, LoopState, applied_updates
 from tfpt.training.optimizers import present_rate
 from tfpt.training.phase_runner import PhaseRunner
 from tfpt.training.prefix_cache.cache import PrefixCache
 from tfpt.training.recovery import (
     FROZEN, TRAINING, VALIDATION, Diverged, EpochFailed, decide, memory_watched, recovery_line)
 from tfpt.training.screen import epoch_text, measures
-from tfpt.training.snapshots import put_back, save_snapshot
+from tfpt.training.snapshots import newest_snapshot, put_back, save_snapshot
 from tfpt.training.steps import zero_totals
 from tfpt.training.timed_calls import CALL_SECONDS, TimedCalls, counted
 
@@ -51,10 +51,11 @@ class Loop:
         self._fresh_callbacks: list[dict[str, Any]] = []
         self._callback_errors = CallbackErrors(job.callbacks)
         self._seconds_before = sum(self.state.wall_seconds.values())
-        self._callbacks = callback_list(
-            job.model, job.callbacks, early_stopping=job.config.train.early_stopping,
-            from_epoch=job.phases[-1].from_epoch, tensorboard=TensorBoardScalars(job.tensorboard, self._schedule_point),
-            epochs=job.config.train.epochs, steps=job.steps_per_epoch)
+        with self._callback_errors.caught():
+            self._callbacks = callback_list(
+                job.model, job.callbacks, early_stopping=job.config.train.early_stopping,
+                from_epoch=job.phases[-1].from_epoch, epochs=job.config.train.epochs, steps=job.steps_per_epoch,
+                tensorboard=TensorBoardScalars(job.tensorboard, self._schedule_point, job.screen))
 
     @property
     def cache(self) -> PrefixCache | None:
@@ -70,11 +71,11 @@ class Loop:
             CallbackFailed: a callback of ``job`` raised; the state is saved.
             CheckFailed: the trainability check found a difference at the end of a phase.
         """
-        self.job.model.stop_training = False
+        self.job.model.stop_training = self.state.stopping
         self._write_history()
         with self._callback_errors.caught(), self._phases:
             self._callbacks.on_train_begin()
-            self._callback_errors.tell("Nothing is trained yet.")
+            self._callback_errors.tell("That was before any training in this call: mend it and begin again.")
             self._fresh_callbacks = restore_callback_state(self._callbacks, self.state.callbacks)
             if self._is_new and self.job.recovers:
                 self.save()  # there is always one to go back to
@@ -99,10 +100,13 @@ class Loop:
         """Do the epoch otherwise, from its beginning on, or its validation alone if nothing else went wrong."""
         journal = [*self.state.recoveries, recovery]
         self._phases.leave()
-        if "evaluation_batch_size" not in recovery:
+        goes_back = "evaluation_batch_size" not in recovery
+        if goes_back:
             self._go_back(recovery)
         self.state.recoveries = journal
         self.save()
+        if goes_back:  # only now: the one that it went back to may have been the only other
+            checkpoint.remove_later(self.job.checkpoints, recovery["epoch"])
         label, text = recovery_line(recovery)
         earlier = self.state.epoch < recovery["epoch"]
         self.job.screen.line(label, text + f" (first, from epoch {self.state.epoch} on, all as before)" * earlier)
@@ -111,24 +115,21 @@ class Loop:
         """To the newest checkpoint from before the epoch: what led from there to its beginning is done again as it was.
         """
         job, gone = self.job, self.state
-        found = checkpoint.load_newest(job.checkpoints, checkpoint.describe(all_variables(job)), gone.epoch)
-        if found is None:
+        snapshot = newest_snapshot(job, gone.epoch)
+        if snapshot is None:
             raise TrainingFailed(f"{': '.join(recovery_line(recovery))}. But {job.checkpoints} has no checkpoint from "
                                  "before that epoch: start a new run.")
-        snapshot, problems = found
-        for problem in problems:
-            job.screen.line("resume", f"{problem}; an older one is used")
         put_back(job, snapshot)
         self.state, self.best_weights = LoopState(**snapshot.state), list(snapshot.best)
         self.state.wall_seconds, self.state.timed_examples = gone.wall_seconds, gone.timed_examples  # they were spent
         put_back_callback_state(self._callbacks, self._fresh_callbacks, self.state.callbacks)
-        job.model.stop_training = False
-        checkpoint.remove_later(job.checkpoints, gone.epoch)
+        job.model.stop_training = self.state.stopping
         self._write_history()
 
     def _run_epoch(self, last_epoch: int) -> None:
         self._phases.enter(self.state)
-        self._callbacks.on_epoch_begin(self.state.epoch - 1)
+        if self.state.step == 0:  # else the callbacks have had it, and what it did is in their state and the variables
+            self._callbacks.on_epoch_begin(self.state.epoch - 1)
         began, prefix_began = time.monotonic(), self.state.wall_seconds["prefix"]
         training = self._train_epoch()
         train_seconds = time.monotonic() - began - (self.state.wall_seconds["prefix"] - prefix_began)
@@ -149,7 +150,7 @@ class Loop:
         self._first_rate = present_rate(self._first_optimizer()) * conditions(state.recoveries, state.epoch).rate
         job.screen.begin_bar(f"epoch {state.epoch:>2}", job.steps_per_epoch, state.step)
         try:
-            while state.step < job.steps_per_epoch and not job.model.stop_training:
+            while state.step < job.steps_per_epoch and not (job.model.stop_training and state.step):
                 calls = self._phases.program.train
                 iterator, count = self._take(stream, calls, job.steps_per_epoch - state.step)
                 if not count:
@@ -172,7 +173,7 @@ class Loop:
         return job.task.metrics(state.totals)
 
     def _opened(self, open_stream: Callable[[Feed], Stream]) -> Stream:
-        with counted(self.state.wall_seconds, "prefix" if self.cache else None):
+        with counted(self.state.wall_seconds, "prefix" if self.cache else None), memory_watched(FROZEN):
             return open_stream(self._phases.program.feed)
 
     def _take(self, stream: Stream, calls: TimedCalls, left_steps: int) -> tuple[Any, int]:
@@ -265,6 +266,7 @@ class Loop:
     def save(self) -> None:
         """Write a checkpoint of this moment."""
         self.state.callbacks = callback_state(self._callbacks, self._fresh_callbacks)
+        self.state.stopping = bool(self.job.model.stop_training) and self.state.step > 0
         save_snapshot(self.job, self.state, self.best_weights)
         self._saved_at = time.monotonic()
 

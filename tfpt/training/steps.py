@@ -88,8 +88,7 @@ def classifier_train_step(context: StepContext, input_name: str, loss_per_exampl
         return totals
 
     def in_pieces(batch: Batch) -> Totals:
-        inputs, labels = batch[input_name], batch["label"]
-        count = tf.size(labels)
+        inputs, labels, count = batch[input_name], batch["label"], tf.size(batch["label"])
         gradients = [tf.zeros_like(variable.value) for variable in variables]
         totals = {key: tf.constant(0.0, tf.float64) for key in ("examples", "loss", "correct")}
         for start in tf.range(0, count, micro_batch_size):
@@ -102,5 +101,4 @@ def classifier_train_step(context: StepContext, input_name: str, loss_per_exampl
         optimizer.apply(gradients, variables)
         return totals
 
-    accumulates = context.config.train.accumulation_steps > 1
-    return in_pieces if accumulates else one_piece
+    return in_pieces if context.config.train.accumulation_steps > 1 else one_piece

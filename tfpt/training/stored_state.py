@@ -1,7 +1,7 @@
 """A checkpoint's state as it was read from a file: what it must be before a loop goes on from it."""
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import UnionType
 from typing import Any
 
@@ -10,8 +10,11 @@ from tfpt.training.conditions import is_journal
 from tfpt.training.job import LoopState
 
 
-def check_state(state: Any, where: str) -> None:
-    """RunError unless ``state`` is what ``dataclasses.asdict`` makes of a LoopState, fields of newer ones apart."""
+def check_state(state: Any, where: str, totals: Collection[str]) -> None:
+    """RunError unless ``state`` is what ``dataclasses.asdict`` makes of a LoopState, fields of newer ones apart.
+
+    ``totals`` are those that the task adds up over an epoch.
+    """
     hints = typing.get_type_hints(LoopState)
     if not isinstance(state, Mapping) or not {"epoch", "step"} <= set(state) <= set(hints):
         raise _wrong(where, "it has other fields than a training's")
@@ -22,9 +25,23 @@ def check_state(state: Any, where: str) -> None:
         raise _wrong(where, f"it is at epoch {state['epoch']}, step {state['step']}")
     if not is_journal(state.get("recoveries", ())):
         raise _wrong(where, "its journal of what went wrong isn't one")
-    best = state.get("best")
-    if best is not None and not {"epoch", "value", "validation"} <= set(best):
+    if state["step"] and set(state.get("totals", ())) != set(totals):
+        raise _wrong(where, "the sums of its epoch aren't those of the task")
+    if not set(LoopState().wall_seconds) <= set(state.get("wall_seconds", LoopState().wall_seconds)):
+        raise _wrong(where, "its wall_seconds lack a part")
+    if not all(isinstance(callback.get("class"), str) and isinstance(callback.get("attributes"), dict)
+               for callback in state.get("callbacks", ())):
+        raise _wrong(where, "the state of a callback isn't one")
+    if not _is_best(state.get("best")):
         raise _wrong(where, "its best epoch lacks a value")
+
+
+def _is_best(best: Mapping[str, Any] | None) -> bool:
+    if best is None:
+        return True
+    value = best.get("value")
+    return (type(best.get("epoch")) is int and isinstance(best.get("validation"), dict)
+            and all(_is(part, float) for part in (value if isinstance(value, list) and value else [value])))
 
 
 def _is(value: Any, hint: Any) -> bool:

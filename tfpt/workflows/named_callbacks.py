@@ -5,7 +5,8 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -19,8 +20,6 @@ def load_callbacks(names: Sequence[str]) -> list[keras.callbacks.Callback]:
     Raises:
         UsageError: one can't be imported, is no Keras callback, or can't be made without arguments.
     """
-    if names and os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.append(os.getcwd())
     return [_load_callback(name) for name in names]
 
 
@@ -28,7 +27,8 @@ def _load_callback(name: str) -> keras.callbacks.Callback:
     module_name, _, class_name = name.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), *class_name.split("."))):
         raise UsageError(f"--callback takes a module and a class in it, such as my_callbacks:Log, but got {name!r}.")
-    found: Any = _import(module_name, name)
+    with _present_folder_searched(module_name):
+        found: Any = _import(module_name, name)
     for part in class_name.split("."):
         owner, found = found, getattr(found, part, None)
     if not (isinstance(found, type) and issubclass(found, keras.callbacks.Callback)):
@@ -36,9 +36,23 @@ def _load_callback(name: str) -> keras.callbacks.Callback:
                          f"{_what(found, owner, class_name)}.")
     try:
         return found()
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise UsageError(f"--callback {name}: {class_name}() raised {_shown(problem)}. It is made without arguments; "
                          "one that needs some takes a class of your own that passes them.") from problem
+
+
+@contextmanager
+def _present_folder_searched(module_name: str) -> Iterator[None]:
+    """For a module that isn't installed, and no longer than its import takes: nothing else is to come from there."""
+    before = list(sys.path)
+    first = module_name.partition(".")[0]
+    if first not in sys.modules and importlib.util.find_spec(first) is None:
+        sys.path.append(os.getcwd())
+        importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _import(module_name: str, name: str) -> Any:

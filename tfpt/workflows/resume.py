@@ -1,6 +1,5 @@
 """What ``--resume`` accepts: the same config (more epochs apart), data and machine settings, and a whole checkpoint."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,18 +7,14 @@ from typing import Any
 from tfpt import runtime
 from tfpt.config.loading import load_config
 from tfpt.config.paths import with_absolute_paths
-from tfpt.config.writing import config_difference, leaf_settings
+from tfpt.config.writing import config_difference
 from tfpt.errors import ConfigError, DataError, RunError
 from tfpt.run_directory import Run, find_run, latest_run, lock_run
 from tfpt.task import Task
-from tfpt.training import checkpoint
-from tfpt.training.job import Job, all_variables
+from tfpt.training.job import Job
 from tfpt.training.loop import Loop, restore
-from tfpt.training.stored_state import check_state
+from tfpt.training.snapshots import MAY_DIFFER, newest_snapshot
 from tfpt.workflows.run_record import checked_record
-
-MAY_DIFFER = ("train.epochs", "train.checkpoint_seconds", "data.memory_mb", "cache.max_gb")
-"""Settings that change nothing of what was computed so far."""
 
 
 def run_to_resume(task: Task, run_dir: str | None, runs_root: str) -> Run:
@@ -77,17 +72,12 @@ def continue_loop(run: Run, job: Job) -> Loop:
     manifest = run.manifest()
     check_same_data(str(run.path), manifest["fingerprints"].get("data", ""), job.splits.fingerprint)
     check_same_environment(str(run.path), manifest["environment"])
-    found = checkpoint.load_newest(run.checkpoints, checkpoint.describe(all_variables(job)))
-    if found is None:
+    snapshot = newest_snapshot(job)
+    if snapshot is None:
         job.screen.line("resume", f"{run.path} had no checkpoint yet: from the beginning")
         job.task.load_weights(job.config, job.model)
         return Loop(job)
-    snapshot, problems = found
-    for problem in problems:
-        job.screen.line("resume", f"{problem}; an older one is used")
     state, epochs = snapshot.state, job.config.train.epochs
-    check_state(state, f"the newest checkpoint in {run.checkpoints}")
-    check_same_config(run, snapshot.config, job.config)
     if state["epoch"] > epochs:
         job.screen.line("resume", f"{run.path} has done its {epochs} epochs; --epochs {2 * epochs} would train longer")
     elif state["step"]:
@@ -97,20 +87,6 @@ def continue_loop(run: Run, job: Job) -> Loop:
         job.screen.line("resume", f"{run.path} at epoch {state['epoch']}")
     trains_longer = epochs > run.manifest()["epochs"]
     return restore(job, replace(snapshot, state={**state, "stopped_early": False}) if trains_longer else snapshot)
-
-
-def check_same_config(run: Run, before: Mapping[str, Any], config: Any) -> None:
-    """RunError if the checkpoint was written under another config than the run's: it is of another run, or config.yaml
-    was changed. Settings that came with a newer tfpt, and the place of the data, whose contents are compared, may.
-    """
-    now = json.loads(json.dumps(leaf_settings(config)))
-    changed = [f"{name}: {value} in the checkpoint, {now[name]} in {run.config_file.name}"
-               for name, value in before.items()
-               if name not in (*MAY_DIFFER, "data.path") and name in now and now[name] != value]
-    if changed:
-        raise RunError(f"The newest checkpoint in {run.checkpoints} was written under another config than that of "
-                       f"{run.path}: {'; '.join(changed)}. Bring back the config, remove that checkpoint if it is "
-                       "of another run, or start a new run.")
 
 
 def check_same_data(where: str, before: str, now: str) -> None:

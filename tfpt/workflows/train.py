@@ -45,21 +45,19 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
         refuse_taken(run_dir)
     config = settle_config(task, earlier, recipe, settings or {}, assignments)
     runtime.configure(config.train.seed, config.train.precision)
-    screen.line("reading", os.path.relpath(config.data.path) if os.path.exists(config.data.path) else config.data.path)
-    splits = task.sources(config)
-    _tell_left_out(screen, splits)
+    splits = _read_data(task, config, screen)
     plan = make_plan(task, config, splits, earlier.manifest().get("cache") if earlier else None)
     show_plan(screen, task, config, splits, plan, tensorboard_root)
     if dry_run:
         return None
     if earlier is None:
         task.load_weights(config, plan.model)
-    check_room(earlier.path if earlier else Path(run_dir or runs_root), plan)
-    writable_folder(Path(tensorboard_root))
+    check_room(earlier.path if earlier else Path(run_dir or runs_root), plan, earlier, config.train.ema_decay)
+    tensorboard = writable_folder(Path(tensorboard_root))
     run = earlier or new_run(run_name(config.data.path), runs_root, run_dir)
     data_seconds = time.monotonic() - began
     with lock_run(run), runtime.StopSignals() as signals:
-        job = _job(task, config, splits, plan, run, Path(tensorboard_root) / run.name, callbacks, screen, signals)
+        job = _job(task, config, splits, plan, run, tensorboard / run.name, callbacks, screen, signals)
         loop = continue_loop(run, job) if earlier else Loop(job)
         with status_record(run, loop):
             begin_record(run, task, config, splits, plan)
@@ -86,11 +84,14 @@ def _test_and_record(run: Run, job: Job, loop: Loop, began: float, data_seconds:
     finish_record(run, job.task, loop, scores, {"data": data_seconds, "test": now - tested, "total": now - began})
 
 
-def _tell_left_out(screen: Screen, splits: Splits) -> None:
+def _read_data(task: Task, config: Any, screen: Screen) -> Splits:
+    screen.line("reading", os.path.relpath(config.data.path) if os.path.exists(config.data.path) else config.data.path)
+    splits = task.sources(config)
     for item in splits.left_out[:SHOWN_LEFT_OUT]:
         screen.line("left out", f"{item.path}: {item.why}")
     if len(splits.left_out) > SHOWN_LEFT_OUT:
         screen.line("left out", f"… and {len(splits.left_out) - SHOWN_LEFT_OUT} more")
+    return splits
 
 
 def run_name(data_path: str) -> str:
