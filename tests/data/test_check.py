@@ -1,5 +1,6 @@
 import hashlib
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -84,6 +85,17 @@ def test_pixels_are_held_only_if_all_fit(tmp_path):
     held = check_images(listed(paths), image_size=295, memory_mb=1)  # 4 * 295 * 295 * 3 bytes is just below 1 MiB
     assert held.source.pixels.shape == (4, 295, 295, 3)
     assert check_images(listed(paths), image_size=296, memory_mb=1).source.pixels is None
+
+
+def test_where_no_file_may_be_large_they_are_not_held(tmp_path):
+    paths = list(write_plain(tmp_path).values())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        checked = check_images(listed(paths), 20, 10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert checked.source.pixels is None and len(checked.kept) == len(paths) and not checked.broken
 
 
 def test_pixels_in_memory_are_resized_in_one_channel_if_they_fit(monkeypatch):

@@ -4,6 +4,7 @@ What is decoded is kept in memory if all of it fits, so that nothing is decoded 
 found good, and hasn't changed since, is not even read: it is decoded when it is needed.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -92,9 +93,9 @@ def _decode(found: Sequence[FoundFile], hold_size: int | None,
     """Decode what is new, or everything if that is most of it: its pixels are then those to be held."""
     whole = [index for index, file in enumerate(found) if file.may_be_whole]
     new = [index for index in whole if found[index].is_new]
-    size = hold_size if 2 * len(new) > len(whole) else None
+    pixels = _pixels_for(len(found), hold_size) if 2 * len(new) > len(whole) else None
+    size = None if pixels is None else hold_size
     tried = new if size is None else whole
-    pixels = None if size is None else SharedPixels((len(found), size, size, 3))
     checked = [file.unchecked() for file in found]
     if not tried:
         return checked, None
@@ -114,6 +115,15 @@ def _decode(found: Sequence[FoundFile], hold_size: int | None,
         return checked, None
     pixels.file.close()
     return checked, pixels.array
+
+
+def _pixels_for(count: int, image_size: int | None) -> SharedPixels | None:
+    """None: they aren't to be held, or can't be, where no file may be so large, not even one in memory."""
+    if image_size is None:
+        return None
+    with contextlib.suppress(OSError):
+        return SharedPixels((count, image_size, image_size, 3))
+    return None
 
 
 def _fits(count: int, image_size: int, channels: int, memory_mb: int) -> bool:
