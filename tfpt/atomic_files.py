@@ -54,7 +54,7 @@ def read_own_bytes(path: Path, most_bytes: int) -> bytes:
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_size > most_bytes:
-            raise ValueError(f"{path.name} is no file of at most {most_bytes:,} bytes")
+            raise ValueError(f"it is no file of at most {most_bytes:,} bytes")
         return file.read(most_bytes)
 
 
