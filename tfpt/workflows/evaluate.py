@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tfpt.atomic_files import atomic_write_text
-from tfpt.errors import RunError
 from tfpt.run_directory import Run
 from tfpt.task import Answers, Evaluation, LeftOut, Splits, Task
 from tfpt.workflows.finished_data import own_splits
 from tfpt.workflows.finished_run import FinishedRun, open_finished, with_mirror
-from tfpt.workflows.run_pictures import draw_pictures, remove_pictures
+from tfpt.workflows.run_pictures import TEST, draw_pictures, own_folder, remove_pictures
 
-TEST = "test"
 FLIPPED = "+flip"
 """Ends the name of an evaluation of mirrored averages; no name of data has a plus sign."""
 
@@ -74,7 +72,7 @@ def write_evaluation(run: Run, task: Task, evaluation: Evaluation, examples: Exa
     """
     report = {"run": str(run.path), "task": task.name, "data": examples.data or TEST, "flip": flip,
               **evaluation.scores, "left_out": [{"path": item.path, "why": item.why} for item in examples.left_out]}
-    _make_folder(run)
+    own_folder(run)
     name = evaluation_name(examples.data, flip)
     if evaluation.answers is not None:
         from tfpt.evaluation.worst import worst_examples
@@ -98,17 +96,6 @@ def _keep_predictions(run: Run, answers: Answers, examples: Examples) -> None:
 
     write_predictions(StoredPredictions(answers, content_hashes(examples.source),
                                         content_hashes(examples.trained_on)), run.predictions_file)
-
-
-def _make_folder(run: Run) -> None:
-    if run.evaluation.is_symlink():  # a run may be somebody else's
-        raise RunError(f"{run.evaluation} is a symbolic link, and scores are written into the run's own folder alone. "
-                       "Remove the link, or put the folder itself there.")
-    try:
-        run.evaluation.mkdir(exist_ok=True)
-    except OSError as error:
-        raise RunError(f"Expected to write the scores into {run.evaluation}, but: {error.strerror}. Make the run's "
-                       "directory writable.") from error
 
 
 def evaluation_name(data: str | None, flip: bool) -> str:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tfpt.errors import RunError
 from tfpt.evaluation import pictures
 from tfpt.run_directory import Run
 from tfpt.task import Answers
@@ -47,6 +48,18 @@ def draw_learning_curves(run: Run) -> list[str]:
     file = pictures.picture_file(run.evaluation, pictures.LEARNING_CURVES)
     learning_curves_png(epochs, read_phases(record), record.get("best_epoch"), file)
     return [file.name]
+
+
+def own_folder(run: Run) -> None:
+    """Make the run's ``evaluation/``; RunError if it leads out of the run, or can't be made."""
+    if run.evaluation.is_symlink():  # a run may be somebody else's
+        raise RunError(f"{run.evaluation} is a symbolic link, and scores are written into the run's own folder alone. "
+                       "Remove the link, or put the folder itself there.")
+    try:
+        run.evaluation.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RunError(f"Expected to write the scores into {run.evaluation}, but: {error.strerror}. Make the run's "
+                       "directory writable.") from error
 
 
 def remove_pictures(run: Run, name: str) -> None:

@@ -19,6 +19,7 @@ WORST = {"index": int, "name": str, "truth": str, "predicted": str, "score": NUM
          "loss": NUMBER}
 TEST_SCORES = {"examples": int, "class_names": [str], "confusion_matrix": [[int]], "per_class": [CLASS_ROW],
                "confidence_bins": [BIN], "worst": [WORST], "intervals": dict, "interval_method": str, "notes": [str],
+               "weakest_class": {"name": str, "f1": NUMBER},
                "accuracy": NUMBER, "loss": NUMBER, "roc_auc": MAYBE, "brier_score": NUMBER,
                "expected_calibration_error": NUMBER,
                **{f"{kind}_{score}": NUMBER for kind in ("macro", "weighted")
