@@ -31,6 +31,8 @@ def test_settings_are_written_as_set_takes_them(value, text):
 
 def test_paths_are_told_from_here_and_names_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert texts.setting_text(str(tmp_path / "photos")) == "photos"
+    assert texts.setting_from_here(str(tmp_path / "photos")) == "photos"
+    assert texts.setting_from_here(None) == "null" and texts.setting_from_here("imagenet") == "imagenet"
+    assert texts.setting_text(str(tmp_path / "photos")) == str(tmp_path / "photos")
     assert texts.short_run_names(["runs/a-0001", "other/b"]) == ["a-0001", "b"]
     assert texts.short_run_names(["runs/a", "other/a"]) == ["runs/a", "other/a"]

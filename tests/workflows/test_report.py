@@ -158,6 +158,14 @@ def test_a_picture_that_leads_out_of_the_run_gets_into_no_page(told, tmp_path):
         report([told])
 
 
+def test_a_config_that_leads_out_of_the_run_gets_into_no_page(told, tmp_path):
+    (tmp_path / "secret.yaml").write_text("clusters: [{token: abc}]\n")
+    told.config_file.unlink()
+    told.config_file.symlink_to(tmp_path / "secret.yaml")
+    with pytest.raises(RunError, match="config.yaml is a symbolic link"):
+        report([told])
+
+
 def test_nothing_is_drawn_through_a_link(told, tmp_path):
     shutil.move(told.evaluation, tmp_path / "elsewhere")
     told.evaluation.symlink_to(tmp_path / "elsewhere")

@@ -18,11 +18,14 @@ def short_run_names(runs: Sequence[str]) -> list[str]:
     return names if len(set(names)) == len(names) else list(runs)
 
 
+def setting_from_here(value: Any) -> str:
+    """A setting as ``--set`` takes it, a path from the working directory."""
+    return os.path.relpath(value) if isinstance(value, str) and os.path.isabs(value) else setting_text(value)
+
+
 def setting_text(value: Any) -> str:
-    """A setting as ``--set`` takes it, a path from here."""
-    if isinstance(value, str):
-        return os.path.relpath(value) if os.path.isabs(value) else value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    """A setting as ``--set`` takes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def signed(value: float) -> str:

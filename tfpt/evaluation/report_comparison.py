@@ -18,10 +18,11 @@ def comparison(found: Mapping[str, Any], names: Sequence[str]) -> Html:
                  for value, ends in zip(row["values"], row["intervals"], strict=True))) for row in found["scores"]]
     differing = [(row["name"], *map(setting_text, row["values"]))
                  for row in (*found["settings"], *found["surroundings"])]
+    method = element("p", f"{found['method']}.", class_="quiet")
     return joined([
         table(("own test", *names), scores, numbers=range(1, len(names) + 1)) if scores else "",
         *(_test(test, name, names[0]) for test, name in zip(found["tests"], names[1:], strict=True)),
-        element("p", f"{found['method']}.", class_="quiet"),
+        method if any("p_value" in test for test in found["tests"]) else "",
         table(("what differs", *names), differing) if differing else element("p", "The settings are the same."),
         _data(found["data"], names)])
 

@@ -1,5 +1,6 @@
 """``tfpt evaluate``: how good a run's model is, on its own test split or on other data."""
 
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -8,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tfpt.atomic_files import atomic_write_text
+from tfpt.errors import RunError
 from tfpt.run_directory import Run
 from tfpt.task import Answers, Evaluation, LeftOut, Splits, Task
 from tfpt.workflows.finished_data import own_splits
 from tfpt.workflows.finished_run import FinishedRun, open_finished, with_mirror
-from tfpt.workflows.run_pictures import TEST, draw_pictures, own_folder, remove_pictures
+from tfpt.workflows.run_pictures import TEST, draw_learning_curves, draw_pictures, own_folder, remove_pictures
 
 FLIPPED = "+flip"
 """Ends the name of an evaluation of mirrored averages; no name of data has a plus sign."""
@@ -52,10 +54,7 @@ def evaluate(run: str | Path | Run, *, data: str | None = None, flip: bool = Fal
     opened = with_mirror(opened) if flip else opened
     examples = own_test(own_splits(opened)) if data is None else _other_data(opened, data)
     evaluation = opened.task.report(opened.config, opened.model, examples.source, opened.metadata)
-    report = write_evaluation(opened.run, opened.task, evaluation, examples, flip)
-    pictures = draw_pictures(opened.run, evaluation_name(data, flip), report, evaluation.answers,
-                             lambda index: opened.task.show(examples.source, index))
-    return {**report, "where": str(_scores_file(opened.run, data, flip)), "pictures": pictures}
+    return write_evaluation(opened.run, opened.task, evaluation, examples, flip=flip, draw=True)
 
 
 def own_test(splits: Splits) -> Examples:
@@ -63,32 +62,44 @@ def own_test(splits: Splits) -> Examples:
     return Examples(splits.test, splits.left_out, trained_on=splits.train)
 
 
-def write_evaluation(run: Run, task: Task, evaluation: Evaluation, examples: Examples,
-                     flip: bool = False) -> dict[str, Any]:
-    """Write an evaluation to ``evaluation/<name>.json``, and return what is in it.
+def write_evaluation(run: Run, task: Task, evaluation: Evaluation, examples: Examples, *, flip: bool = False,
+                     draw: bool = False) -> dict[str, Any]:
+    """Write an evaluation to ``evaluation/<name>.json``; returns what ``evaluate`` does.
 
-    Pictures of an earlier evaluation of that name go; of the run's own test, predictions are kept for ``tfpt compare``
-    and for new pictures. RunError if the run's directory isn't writable.
+    With ``draw`` its pictures stand beside it; those of an earlier one of that name go. Of the run's own test,
+    predictions are kept for ``tfpt compare`` and later pictures. RunError if the run's directory isn't writable.
     """
     report = {"run": str(run.path), "task": task.name, "data": examples.data or TEST, "flip": flip,
               **evaluation.scores, "left_out": [{"path": item.path, "why": item.why} for item in examples.left_out]}
+    name, notes, pictures = evaluation_name(examples.data, flip), list[str](), list[str]()
     own_folder(run)
-    name = evaluation_name(examples.data, flip)
     if evaluation.answers is not None:
         from tfpt.evaluation.worst import worst_examples
 
         report["worst"] = worst_examples(evaluation.answers, report["class_names"], examples.source.names)
         if name == TEST:
             _keep_predictions(run, evaluation.answers, examples)
-    remove_pictures(run, name)
-    file = _scores_file(run, examples.data, flip)
+    if draw:
+        pictures = draw_pictures(run, name, report, evaluation.answers, functools.partial(task.show, examples.source))
+        if name == TEST:
+            notes, pictures = _learning_curves(run, pictures)
+    remove_pictures(run, name, keep=pictures)
+    file = run.evaluation / f"{name}.json"
     atomic_write_text(file, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    return report
+    return {**report, "notes": [*report.get("notes", ()), *notes], "where": str(file), "pictures": pictures}
 
 
 def _other_data(opened: FinishedRun, data: str) -> Examples:
     source, left_out = opened.task.labelled(opened.config, opened.metadata, data)
     return Examples(source, left_out, data)
+
+
+def _learning_curves(run: Run, pictures: list[str]) -> tuple[list[str], list[str]]:
+    """Draws them. Notes, as the scores don't need what they are made of, and the pictures there are then."""
+    try:
+        return [], [*pictures, *draw_learning_curves(run)]
+    except RunError as problem:
+        return [f"There are no learning curves. {problem}"], pictures
 
 
 def _keep_predictions(run: Run, answers: Answers, examples: Examples) -> None:
@@ -101,10 +112,6 @@ def _keep_predictions(run: Run, answers: Answers, examples: Examples) -> None:
 def evaluation_name(data: str | None, flip: bool) -> str:
     """What its files are called: ``test`` for the run's own test, never for other data."""
     return (TEST if data is None else _file_name(data)) + (FLIPPED if flip else "")
-
-
-def _scores_file(run: Run, data: str | None, flip: bool) -> Path:
-    return run.evaluation / f"{evaluation_name(data, flip)}.json"
 
 
 def _file_name(data: str) -> str:

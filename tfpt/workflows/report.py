@@ -55,12 +55,15 @@ def report(runs: str | Path | Run | Sequence[str | Path | Run], to: str | Path |
 
 
 def _reported(fact: RunFacts) -> ReportedRun:
+    if fact.run.config_file.is_symlink():  # the page shows the whole file, and may be passed on
+        raise RunError(f"{fact.run.config_file} is a symbolic link, and a report shows files of the run's own alone. "
+                       "Put the file itself there.")
     notes = draw_missing_pictures(fact.run)
     evaluation, epochs = read_test_scores(fact.run), read_epochs(fact.run)
     if not epochs:
         notes.append("there are no learning curves: metrics.jsonl is missing")
     return ReportedRun(
-        name=fact.run.name, path=str(fact.run.path), record=_record(fact), settings=fact.settings,
+        name=fact.run.name, path=str(fact.run.path.resolve()), record=_record(fact), settings=fact.settings,
         config_text=fact.run.config_text(), scores=fact.scores, intervals=fact.intervals, evaluation=evaluation,
         epochs=epochs, pictures=_pictures(fact.run), notes=notes)
 

@@ -19,23 +19,21 @@ TEST = "test"
 
 def draw_pictures(run: Run, name: str, report: Mapping[str, Any], answers: Answers | None,
                   show: Callable[[int], Any] | None) -> list[str]:
-    """Draw all pictures of the evaluation ``name``, and, if it is the run's own test, of its training.
+    """Draw the pictures of the evaluation ``name``.
 
     Args:
         report: what the evaluation's JSON file holds.
-        answers: what was scored; None: the task doesn't classify, and there are only the training's pictures.
+        answers: what was scored; None: the task doesn't classify, and there are no pictures.
         show: gives what is shown of the example of an index; None: examples can't be had.
 
     Returns:
         The names of the files in ``evaluation/``.
     """
-    drawn = []
-    if answers is not None:
-        rows = with_short_names(report["worst"])
-        shown = None if show is None else [show(row["index"]) for row in rows]
-        drawn += pictures.draw_test_pictures(run.evaluation, _suffix(name), {**report, "worst": rows}, answers,
-                                             shown)
-    return [*drawn, *(draw_learning_curves(run) if name == TEST else [])]
+    if answers is None:
+        return []
+    rows = with_short_names(report["worst"])
+    shown = None if show is None else [show(row["index"]) for row in rows]
+    return pictures.draw_test_pictures(run.evaluation, _suffix(name), {**report, "worst": rows}, answers, shown)
 
 
 def draw_learning_curves(run: Run) -> list[str]:
@@ -62,10 +60,12 @@ def own_folder(run: Run) -> None:
                        "directory writable.") from error
 
 
-def remove_pictures(run: Run, name: str) -> None:
-    """Remove the pictures of an earlier evaluation called ``name``: they no longer show what its scores say."""
+def remove_pictures(run: Run, name: str, keep: Sequence[str] = ()) -> None:
+    """Remove the pictures of an evaluation called ``name`` but those in ``keep``: they show an earlier one."""
     for picture in (*pictures.OF_A_TEST, *(pictures.OF_A_TRAINING if name == TEST else ())):
-        pictures.picture_file(run.evaluation, picture, _suffix(name)).unlink(missing_ok=True)
+        file = pictures.picture_file(run.evaluation, picture, _suffix(name))
+        if file.name not in keep:
+            file.unlink(missing_ok=True)
 
 
 def with_short_names(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
