@@ -51,6 +51,15 @@ def test_evaluate_in_another_process_repeats_the_scores(finished):
     assert evaluate(run)["loss"] == scores["loss"]
 
 
+def test_an_example_can_be_looked_at_and_has_a_name(finished):
+    run, _ = finished
+    task = get_task(run.manifest()["task"])
+    source = task.sources(load_config(task.config_class, recipe=run.config_file)).test
+    shown = task.show(source, 0)
+    assert isinstance(shown, str) or (shown.dtype == np.uint8 and shown.ndim == 3 and shown.shape[-1] == 3)
+    assert len(source.names) == len(source) and source.names[0]
+
+
 def test_a_fresh_process_without_tfpt_gives_the_same_numbers(finished):
     run, _ = finished
     task = get_task(run.manifest()["task"])
