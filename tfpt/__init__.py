@@ -17,13 +17,15 @@ _WORKFLOWS = {
     "pretrain_image": "tfpt.workflows.image_training",
     "tune": "tfpt.workflows.tune",
     "evaluate": "tfpt.workflows.evaluate",
+    "compare": "tfpt.workflows.compare",
+    "report": "tfpt.workflows.report",
     "predict": "tfpt.workflows.predict",
     "export_run": "tfpt.workflows.export",
     "serve_check": "tfpt.workflows.serve_check",
 }
 
-__all__ = ["__version__", "evaluate", "export_run", "finetune_image", "predict", "pretrain_image", "serve_check",
-           "tune"]
+__all__ = ["__version__", "compare", "evaluate", "export_run", "finetune_image", "predict", "pretrain_image",
+           "report", "serve_check", "tune"]
 
 
 def __getattr__(name: str) -> Any:

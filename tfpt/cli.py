@@ -14,6 +14,8 @@ COMMANDS = {
     "pretrain-image": ("tfpt.commands.pretrain_image:command", "Train an image backbone from random weights."),
     "tune": ("tfpt.commands.tune:command", "Search learning rate, unfreeze depth or any setting."),
     "evaluate": ("tfpt.commands.evaluate:command", "Measure a run's model on its test images, or on others."),
+    "compare": ("tfpt.commands.compare:command", "Say what differs between runs, and whether one is better."),
+    "report": ("tfpt.commands.report:command", "Write one HTML page of a run, or of several side by side."),
     "predict": ("tfpt.commands.predict:command", "Say what a run's model sees in files and folders."),
     "export": ("tfpt.commands.export:command", "Write a run's model for serving, and check its numbers."),
     "serve-check": ("tfpt.commands.serve_check:command", "Check an export as a server would load it."),

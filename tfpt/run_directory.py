@@ -73,6 +73,11 @@ class Run:
         return self.path / "evaluation"
 
     @property
+    def predictions_file(self) -> Path:
+        """What the model said of each test example."""
+        return self.evaluation / "test_predictions.npz"
+
+    @property
     def lock_file(self) -> Path:
         return self.path / ".lock"
 

@@ -19,6 +19,10 @@ class Source(Protocol):
     def content_hash(self, index: int) -> str:
         """sha256 of the stored bytes, in hexadecimal."""
 
+    @property
+    def names(self) -> Sequence[str]:
+        """What the user knows each example as: a file's path, or such as ``reviews.csv[17]``."""
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -174,6 +178,26 @@ class Requests:
     converted: int
 
 
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a classifier said: float32 ``probabilities`` ``[examples, classes]``; int32 ``labels`` ``[examples]``, the
+    true classes.
+    """
+
+    probabilities: "np.ndarray[Any, Any]"
+    labels: "np.ndarray[Any, Any]"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What ``Task.report`` makes of a source: ``scores``, JSON-able; if it classifies, the ``answers`` scored, of which
+    pictures are drawn and runs are compared.
+    """
+
+    scores: dict[str, Any]
+    answers: Answers | None = None
+
+
 Batch = Mapping[str, Any]
 Totals = dict[str, Any]
 Step = Callable[[Batch], Totals]
@@ -212,7 +236,9 @@ class Task:
     adjustments: Mapping[str, Adjustment]  # by dotted setting
     default_search: Callable[[Any], Mapping[str, Any]]  # resolved config -> a search space, as a recipe writes it
     headline: tuple[str, ...]  # those of the report's scores that run.json and the summary show
-    report: Callable[[Any, Any, Any, Mapping[str, Any]], dict[str, Any]]
+    report: Callable[[Any, Any, Any, Mapping[str, Any]], Evaluation]
+    show: Callable[[Any, int], Any]  # (source, index) -> what people look at: a uint8 [height, width, 3] image, or text
+    mirrored: Callable[[Any], Any] | None  # model -> the one that averages an input's answer and its mirror's
     predict: Callable[[Any, Any, Any, Mapping[str, Any], int], Iterator[dict[str, Any]]]
     hand_on: Callable[[Any, Any, Mapping[str, Any]], tuple[Any, dict[str, Any]]]
     signatures: Callable[[Any, Any, Mapping[str, Any]], ServedModel]  # config, model, metadata

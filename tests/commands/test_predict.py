@@ -13,11 +13,11 @@ from tfpt.workflows import predict as workflow
                                              ({"error": "is empty"}, 2)])
 def test_predict_is_code_2_if_an_input_is_broken(monkeypatch, tmp_path, found, code):
     Run(tmp_path).update_manifest(status="finished")
-    monkeypatch.setattr(workflow, "predict", lambda run, inputs, *, top: iter(
-        [{"input": f"{run.name} {inputs} {top}", **found}]))
-    result = CliRunner().invoke(predict.command, [str(tmp_path), "a", "b", "--top", "2", "--json"])
-    assert result.exit_code == code
-    assert json.loads(result.stdout)["input"] == f"{tmp_path.name} ['a', 'b'] 2"
+    monkeypatch.setattr(workflow, "predict", lambda run, inputs, *, top, flip: iter(
+        [{"input": f"{run.name} {inputs} {top} {flip}", **found}]))
+    result = CliRunner().invoke(predict.command, [str(tmp_path), "a", "b", "--top", "2", "--json", "--flip"])
+    assert result.exit_code == code and "mirror image" in result.stderr
+    assert json.loads(result.stdout)["input"] == f"{tmp_path.name} ['a', 'b'] 2 True"
 
 
 def test_two_formats_at_once_are_refused():

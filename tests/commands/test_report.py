@@ -1,43 +1,47 @@
-from tfpt.commands.report import MATRIX_CLASSES, report_lines
+"""The command as users have it: a process of its own, which needs TensorFlow only for what has to be opened again."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.evaluation.pages import Page
+from tests.test_cli import LOADED, run
+from tests.workflows.told_runs import write_told_run
+from tfpt.evaluation.pictures import OF_A_TEST, OF_A_TRAINING
 
 
-def report(classes):
-    names = [f"class {number}" for number in range(classes)]
-    scores = {"precision": 0.5, "recall": 1.0, "f1": 2 / 3}
-    return {"examples": 1234, "accuracy": 0.75, "loss": 0.5, "roc_auc": None, "class_names": names,
-            "notes": ["No examples of x."],
-            **{f"{kind}_{name}": value for kind in ("macro", "weighted") for name, value in scores.items()},
-            "where": "runs/a-0001/evaluation/test.json",
-            "per_class": [{"class": name, **scores, "support": 617} for name in names],
-            "confusion_matrix": [[7 if row == column else 0 for column in range(classes)] for row in range(classes)]}
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reported")
+    told = write_told_run(folder / "runs" / "a-0001", [True] * 9 + [False])
+    for name in (*OF_A_TEST, *OF_A_TRAINING):
+        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(told.evaluation / f"{name}.png")
+    write_told_run(folder / "runs" / "b-0002", [True] * 2 + [False] * 8)
+    write_told_run(folder / "runs" / "c-0003", [True] * 10, status="running")
+    return folder
 
 
-def test_scores_classes_averages_and_matrix_are_aligned():
-    assert report_lines(report(2)) == [
-        "1,234 examples · accuracy 0.750 · loss 0.500",
-        "",
-        "class             precision  recall     F1  examples",
-        "class 0               0.500   1.000  0.667       617",
-        "class 1               0.500   1.000  0.667       617",
-        "macro average         0.500   1.000  0.667",
-        "weighted average      0.500   1.000  0.667",
-        "",
-        "confusion matrix: a row per true class, a column per predicted class",
-        "            A  B",
-        "A  class 0  7  ·",
-        "B  class 1  ·  7",
-        "",
-        "No examples of x.",
-        "written to runs/a-0001/evaluation/test.json",
-    ]
+def test_a_run_with_its_pictures_takes_no_tensorflow(folder):
+    done = run("report", "a-0001", cwd=folder, code=LOADED)
+    assert done.returncode == 0 and done.stdout.startswith("wrote runs/a-0001/report.html · "), done.stderr
+    assert "tensorflow" not in done.stderr and "matplotlib" not in done.stderr
+    assert Page((folder / "runs" / "a-0001" / "report.html").read_text()).all("h1") == ["a-0001"]
 
 
-def test_short_class_names_head_the_columns():
-    lines = report_lines({**report(2), "class_names": ["8", "10"]})
-    start = lines.index("confusion matrix: a row per true class, a column per predicted class") + 1
-    assert lines[start:start + 3] == ["    8  10", "8   7   ·", "10  ·   7"]
+def test_two_runs_of_which_one_has_lost_its_data(folder):
+    done = run("report", "a-0001", "b-0002", "--to", "both.html", "--json", cwd=folder)
+    assert done.returncode == 0 and (folder / "both.html").exists(), done.stderr
+    found = json.loads(done.stdout)
+    assert found["where"] == "both.html" and len(found["notes"]) == 1
+    assert done.stderr.startswith("tfpt: b-0002: the worst predictions can't be shown") and done.stderr.count("\n") == 1
 
 
-def test_a_matrix_of_many_classes_is_left_out():
-    assert any("confusion" in line for line in report_lines(report(MATRIX_CLASSES)))
-    assert not any("confusion" in line for line in report_lines(report(MATRIX_CLASSES + 1)))
+@pytest.mark.parametrize("arguments, words", [
+    (["c-0003"], "not finished"), (["."], "holds no run.json"), (["a-0001", "--to", ""], "--to is empty"),
+    (["a-0001", "--to", "runs/a-0001/run.json"], "doesn't end in .html"), ([], "Missing argument")])
+def test_bad_input_is_one_paragraph_and_code_2(folder, arguments, words):
+    done = run("report", *arguments, cwd=folder)
+    assert done.returncode == 2 and done.stdout == ""
+    assert words in done.stderr and done.stderr.count("\n") == 1

@@ -27,7 +27,9 @@ def test_by_hand():
     assert scores["weighted_f1"] == pytest.approx((2 * 1 + 2 / 3 + 2 * 2 / 3) / 5)
     assert scores["weakest_class"] == {"name": "dog", "f1": pytest.approx(2 / 3)}
     assert scores["loss"] == pytest.approx(-np.log(1e-7) / 5, rel=1e-5)
-    assert scores["notes"] == []
+    assert scores["notes"] == [] and "top_5_accuracy" not in scores
+    assert scores["brier_score"] == pytest.approx(2 / 5)
+    assert scores["expected_calibration_error"] == pytest.approx(0.2)  # always sure, right in 4 of 5
 
 
 @settings(max_examples=30, deadline=None)
@@ -48,6 +50,7 @@ def test_agrees_with_scikit_learn_where_every_class_has_examples(classes, seed):
     positive = probabilities[:, 1] if classes == 2 else probabilities
     assert scores["roc_auc"] == pytest.approx(metrics.roc_auc_score(labels, positive, multi_class="ovr"))
     assert scores["confusion_matrix"] == metrics.confusion_matrix(labels, predicted).tolist()
+    assert scores["brier_score"] == pytest.approx(((probabilities - np.eye(classes)[labels]) ** 2).sum(axis=1).mean())
     assert json.loads(json.dumps(scores)) == scores
 
 
@@ -60,6 +63,34 @@ def test_a_class_without_examples_leaves_no_roc_auc_and_no_warning():
     assert scores["macro_recall"] == pytest.approx(0.75)
     assert scores["per_class"][2]["support"] == 0
     assert scores["weakest_class"]["name"] == "cat"
+
+
+def noisy(examples, classes, seed=0):
+    """Probabilities that are right more often than not, and the true classes, each at least once."""
+    random = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(classes), random.integers(0, classes, examples - classes)])
+    logits = random.normal(size=(examples, classes)) + 2 * np.eye(classes)[labels]
+    return (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def test_every_headline_score_lies_in_its_interval():
+    scores = classification_scores(*noisy(300, 7), [f"class {i}" for i in range(7)])
+    assert set(scores["intervals"]) == {"accuracy", "top_5_accuracy", "loss", "brier_score", "macro_f1", "roc_auc"}
+    for name, (low, high) in scores["intervals"].items():
+        assert low < scores[name] < high, name
+    assert scores["accuracy"] < scores["top_5_accuracy"] < 1
+
+
+def test_a_test_without_errors_has_intervals_only_where_chance_can_show():
+    scores = classification_scores(one_hot([0, 1, 2]), np.arange(3), NAMES)
+    assert {name for name, ends in scores["intervals"].items() if ends} == {"accuracy"}
+
+
+def test_a_large_test_says_what_its_ranking_interval_lacks(monkeypatch):
+    for cells, words in ((300 * 7 * 500, "is of 500 draws: of 300 examples of 7 classes"), (300, "has no interval")):
+        monkeypatch.setattr("tfpt.evaluation.bootstrap.MOST_CELLS", cells)
+        scores = classification_scores(*noisy(300, 7), [f"class {i}" for i in range(7)])
+        assert words in scores["notes"][0] and (scores["intervals"]["roc_auc"] is None) == (cells == 300)
 
 
 @pytest.mark.parametrize("probabilities, labels, error, message", [

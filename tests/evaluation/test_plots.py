@@ -3,12 +3,10 @@ import warnings
 import matplotlib
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from tfpt.errors import RunError
-from tfpt.evaluation.plots import confusion_matrix_png, shortened
+from tfpt.evaluation.plots import confusion_matrix_png
 
 
 @pytest.mark.parametrize("classes", [2, 20, 50])
@@ -32,14 +30,3 @@ def test_an_empty_row_is_no_error(tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(RunError, match="matrix.png"):
         confusion_matrix_png([[1]], ["a"], tmp_path / "nowhere" / "matrix.png")
-
-
-@given(st.text(max_size=60), st.integers(5, 30))
-def test_names_are_shortened_in_the_middle(name, limit):
-    short = shortened(name, limit)
-    assert len(short) == min(len(name), limit)
-    assert "\n" not in short
-
-
-def test_both_ends_of_a_name_stay():
-    assert shortened("retriever, golden, puppy", 11) == "retri…puppy"

@@ -95,12 +95,16 @@ def test_metrics_with_their_intervals():
     low, high = macro_f1_interval(matrix)
     scores = scores_of(MATRIX)
     assert f"| macro F1 | {scores['macro_f1']:.3f} | {low:.3f}–{high:.3f} |" in text
-    assert f"| loss | {scores['loss']:.3f} |  |" in text and f"| ROC-AUC | {scores['roc_auc']:.3f} |  |" in text
+    for title, name in (("loss", "loss"), ("ROC-AUC", "roc_auc"), ("Brier score", "brier_score")):
+        low, high = scores["intervals"][name]
+        assert f"| {title} | {scores[name]:.3f} | {low:.3f}–{high:.3f} |" in text
+    assert f"| expected calibration error | {scores['expected_calibration_error']:.3f} |  |" in text
+    assert "Wilson's of accuracies, the percentile bootstrap's" in text
     assert f"Weakest class: insects, F1 {scores['weakest_class']['f1']:.3f} on 9 test images." in text
     assert "run's 120 test images" in text and "accuracy of 0.550 at most" in text
     assert "weighted" not in text and "precision" not in text
     html = MarkdownIt("commonmark").enable("table").render(text)
-    assert html.count("<tr>") == 5 and html.count("<td>") == 12
+    assert html.count("<tr>") == 7 and html.count("<td>") == 18
 
 
 def test_a_test_without_errors_has_no_interval_of_macro_f1():
@@ -239,7 +243,7 @@ def test_names_cannot_break_out_of_the_card():
     names = ("a | b\n## c", "<img src=x>", "[x](y)" + "z" * 100)
     record = {**RECORD, "metadata": {**RECORD["metadata"], "class_names": list(names)}}
     html = MarkdownIt("commonmark").enable("table").render(card(record=record, scores=scores_of(MATRIX, names)))
-    assert "<img" not in html and "<a " not in html and html.count("<h2>") == 8 and html.count("<td>") == 12
+    assert "<img" not in html and "<a " not in html and html.count("<h2>") == 8 and html.count("<td>") == 18
     assert "a | b\\n## c, &lt;img src=x&gt;, [x](y)" + "z" * 53 + "…</li>" in html
 
 

@@ -27,18 +27,20 @@ def write_pictures(folder: Path, per_class: int = PER_CLASS, seed: int = 0) -> N
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
 
 
-def write_run(folder: Path, data: Path) -> Run:
+def write_run(folder: Path, data: Path, seed: int = SEED) -> Run:
     """A run of image_classification on ``data`` whose model has random weights but tells dark from light."""
     task = get_task("image_classification")
     config = task.resolve(from_dict(task.config_class, {
-        "data": {"path": str(data), "image_size": 32}, "train": {"seed": SEED},
+        "data": {"path": str(data), "image_size": 32}, "train": {"seed": seed},
         "model": {"weights": "none", "alpha": 0.35, "head": {"units": []}}}, "a test"))
     splits = task.sources(config)
     run = Run(folder)
     folder.mkdir(parents=True)
     atomic_write_text(run.config_file, to_yaml(config))
-    run.update_manifest(task=task.name, status="finished", seed=SEED, metadata=dict(splits.metadata),
-                        fingerprints={"data": splits.fingerprint}, environment={}, epochs=config.train.epochs)
+    counts = {part: len(getattr(splits, part)) for part in ("train", "validation", "test")}
+    run.update_manifest(task=task.name, status="finished", seed=seed, metadata=dict(splits.metadata),
+                        fingerprints={"data": splits.fingerprint}, environment={}, epochs=config.train.epochs,
+                        data={"path": str(data), "summary": splits.summary, **counts, "left_out": []})
     brightness_model().save(run.model_file)
     return run
 

@@ -1,15 +1,23 @@
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.workflows.finished_runs import PER_CLASS, write_pictures
+from tests.workflows.finished_runs import CLASSES, PER_CLASS, write_pictures
 from tfpt.config.loading import load_config
 from tfpt.config.writing import to_yaml
-from tfpt.errors import DataError, RunError
+from tfpt.errors import DataError, RunError, UsageError
+from tfpt.evaluation.stored_predictions import read_predictions
 from tfpt.registry import get_task
-from tfpt.workflows.evaluate import evaluate
+from tfpt.workflows.evaluate import evaluate, own_test, write_evaluation
+from tfpt.workflows.finished_data import own_splits
+from tfpt.workflows.finished_run import open_finished
+from tfpt.workflows.run_results import read_test_scores
+
+PICTURES = ["confusion_matrix.png", "roc.png", "precision_recall.png", "reliability.png", "worst.png"]
 
 
 def test_the_runs_own_test_split(run):
@@ -19,8 +27,75 @@ def test_the_runs_own_test_split(run):
     assert sum(map(sum, report["confusion_matrix"])) == report["examples"]
     assert report["where"] == "runs/pictures-0001/evaluation/test.json"
     stored = json.loads((run.evaluation / "test.json").read_text())
-    assert stored == {name: value for name, value in report.items() if name != "where"}
-    assert {file.name for file in run.evaluation.iterdir()} == {"test.json", "confusion_matrix.png"}
+    assert stored == {name: value for name, value in report.items() if name not in ("where", "pictures")}
+    assert stored == read_test_scores(run)
+    assert report["pictures"] == PICTURES
+    assert {file.name for file in run.evaluation.iterdir()} == {"test.json", "test_predictions.npz", *PICTURES}
+
+
+def test_the_worst_predictions_are_named_and_shown(run):
+    report = evaluate(run)
+    losses = [row["loss"] for row in report["worst"]]
+    assert losses == sorted(losses, reverse=True) and len(losses) == min(20, report["examples"])
+    first = report["worst"][0]
+    with Image.open(first["name"]) as image:
+        colour = np.asarray(image).mean()
+    assert abs(colour - CLASSES[first["truth"]]) < 20  # the file of that name is a picture of that class
+    with Image.open(run.evaluation / "worst.png") as sheet:
+        levels = np.asarray(sheet.convert("L")).ravel()
+    assert np.count_nonzero(abs(levels.astype(int) - CLASSES["dark"]) < 15) > 10_000
+
+
+def test_predictions_are_kept_example_by_example(run):
+    report = evaluate(run)
+    stored = read_predictions(run.predictions_file)
+    right = stored.answers.probabilities.argmax(axis=1) == stored.answers.labels
+    assert right.mean() == report["accuracy"] and len(right) == report["examples"]
+    task = get_task("image_classification")
+    splits = task.sources(load_config(task.config_class, recipe=run.config_file))
+    assert [bytes(row).hex() for row in stored.content] == [text[:32] for text in splits.test.hashes]
+    assert [bytes(row).hex() for row in stored.trained_on] == [text[:32] for text in splits.train.hashes]
+
+
+def test_learning_curves_are_drawn_where_there_are_epochs(run):
+    lines = [{"epoch": number, "phase": 1, "loss": 1.0, "validation_loss": 2.0} for number in (1, 2)]
+    run.metrics_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert evaluate(run)["pictures"] == [*PICTURES, "learning_curves.png"]
+    run.metrics_file.write_text("no JSON")
+    with pytest.raises(RunError, match="metrics.jsonl a line of JSON"):
+        evaluate(run)
+
+
+def test_the_average_over_mirror_images_is_another_evaluation(run):
+    plain, flipped = evaluate(run), evaluate(run, flip=True)
+    assert flipped["flip"] and flipped["where"].endswith("test+flip.json") and not plain["flip"]
+    assert flipped["loss"] == pytest.approx(plain["loss"], rel=1e-4)  # of brightness, a mirror image has as much
+    assert {"roc.png", "roc_test+flip.png"} <= {file.name for file in run.evaluation.iterdir()}
+    assert json.loads((run.evaluation / "test.json").read_text())["flip"] is False
+
+
+def test_a_task_without_mirror_images_says_so(run, monkeypatch):
+    monkeypatch.setattr("tfpt.workflows.finished_run.get_task", lambda name: replace(get_task(name), mirrored=None))
+    with pytest.raises(UsageError, match="--flip.*image_classification"):
+        evaluate(run, flip=True)
+
+
+def test_pictures_of_an_earlier_evaluation_do_not_outlive_it(run):
+    evaluate(run)
+    opened = open_finished(run)
+    examples = own_test(own_splits(opened))
+    found = opened.task.report(opened.config, opened.model, examples.source, opened.metadata)
+    write_evaluation(run, opened.task, found, examples)
+    assert {file.name for file in run.evaluation.iterdir()} == {"test.json", "test_predictions.npz"}
+
+
+def test_data_of_one_class_alone_have_no_curves(run, tmp_path):
+    write_pictures(tmp_path / "new", per_class=2, seed=7)
+    shutil.rmtree(tmp_path / "new" / "light")
+    (tmp_path / "new" / "light").mkdir()
+    (tmp_path / "rows.csv").write_text("path,label\nnew/dark/0.png,dark\nnew/dark/1.png,dark\n")
+    report = evaluate(run, data="rows.csv")
+    assert [file.split("_rows")[0] for file in report["pictures"]] == ["confusion_matrix", "reliability", "worst"]
 
 
 def test_other_data_with_a_broken_image(run, tmp_path):
@@ -30,7 +105,8 @@ def test_other_data_with_a_broken_image(run, tmp_path):
     report = evaluate(run, data=str(tmp_path / "new"))
     assert report["examples"] == 7 and report["accuracy"] == pytest.approx(6 / 7)
     assert [item["path"].endswith("broken.png") for item in report["left_out"]] == [True]
-    assert {file.name for file in run.evaluation.iterdir()} == {"new.json", "confusion_matrix_new.png"}
+    assert {file.name for file in run.evaluation.iterdir()} == {
+        "new.json", *(picture.replace(".png", "_new.png") for picture in PICTURES)}
 
 
 def test_other_data_called_test_is_not_taken_for_the_test_split(run, tmp_path):

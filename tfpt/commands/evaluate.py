@@ -5,8 +5,8 @@ import json
 import click
 
 from tfpt import runtime
+from tfpt.commands.evaluation_tables import report_lines
 from tfpt.commands.failures import say
-from tfpt.commands.report import report_lines
 from tfpt.run_directory import find_run
 
 
@@ -14,12 +14,15 @@ from tfpt.run_directory import find_run
 @click.argument("run")
 @click.option("--data", metavar="PATH", help="Evaluate on these data instead of the run's own test images "
                                              "(data.path): on their test part if they have one, else on all.")
+@click.option("--flip", is_flag=True, help="Score the mean of the answers to each image and to its mirror image.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
-def command(run: str, data: str | None, as_json: bool) -> None:
+def command(run: str, data: str | None, flip: bool, as_json: bool) -> None:
     """Measure a run's model on its test images, or on others.
 
-    RUN is a run's folder or its name. Prints accuracy, loss, ROC-AUC, precision, recall and F1 of each class, and
-    the confusion matrix; the same stands in the run's evaluation folder.
+    RUN is a run's folder or its name. Prints accuracy, F1, ROC-AUC, log loss, Brier score and calibration with 95 %
+    intervals, precision, recall and F1 of each class, and the confusion matrix. The same stands in the run's
+    evaluation folder, with pictures: confusion matrix, ROC and precision-recall curves, reliability, learning curves,
+    and the worst predictions.
 
     \b
     tfpt evaluate photos-0001
@@ -29,7 +32,7 @@ def command(run: str, data: str | None, as_json: bool) -> None:
     runtime.quiet_tensorflow(own_process=True)
     from tfpt.workflows.evaluate import evaluate
 
-    report = evaluate(found, data=data)
+    report = evaluate(found, data=data, flip=flip)
     left_out = report.get("left_out") or []
     if left_out:
         names = ", ".join(f"{item['path']} ({item['why']})" for item in left_out[:3])

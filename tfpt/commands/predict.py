@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from tfpt import runtime
+from tfpt.commands.failures import say
 from tfpt.commands.predictions import FORMATS
 from tfpt.errors import UsageError
 from tfpt.run_directory import find_run
@@ -15,10 +16,12 @@ from tfpt.run_directory import find_run
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="N",
               help="Show the N likeliest labels of each input.")
+@click.option("--flip", is_flag=True, help="Answer with the mean of the answers to each image and to its mirror image.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object per input.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header, a row per input.")
 @click.pass_context
-def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, as_json: bool, as_csv: bool) -> None:
+def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, flip: bool, as_json: bool,
+            as_csv: bool) -> None:
     """Say what a run's model sees in files and folders.
 
     RUN is a run's folder or its name. Files that can't be read are named, the others are answered, and the exit
@@ -35,6 +38,8 @@ def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, 
     from tfpt.workflows.predict import predict
 
     write: Any = FORMATS["json" if as_json else "csv" if as_csv else "text"]
-    failed = write(predict(found, list(paths), top=top), top)
+    if flip:
+        say("each answer is the mean of those to the image and to its mirror image.")
+    failed = write(predict(found, list(paths), top=top, flip=flip), top)
     if failed:
         context.exit(2)

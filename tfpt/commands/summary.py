@@ -15,7 +15,7 @@ def summary_lines(path: Path, manifest: Mapping[str, Any], command: str) -> list
     lines = [f"test      {_test(metrics['test'])}"] if metrics.get("test") else []
     if manifest.get("wall_seconds"):
         lines.append(f"time      {_time(manifest['wall_seconds'])}")
-    return [*lines, f"run       {printable(path)}  →  tfpt evaluate · predict · export · {command} --resume"]
+    return [*lines, f"run       {printable(path)}  →  tfpt evaluate · report · predict · export · {command} --resume"]
 
 
 def _test(scores: Mapping[str, Any]) -> str:

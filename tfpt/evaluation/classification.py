@@ -1,13 +1,24 @@
-"""How good class probabilities are: accuracy, F1, ROC-AUC, confusion matrix."""
+"""How good class probabilities are: all scores of one evaluation, with their 95 % intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfpt.errors import CheckFailed, DataError
+from tfpt.evaluation.bootstrap import DRAWS, mean_intervals, roc_auc_interval
+from tfpt.evaluation.calibration import confidence_bins, expected_calibration_error
+from tfpt.evaluation.intervals import accuracy_interval, macro_f1_interval
+from tfpt.evaluation.probability_scores import TOP, brier_scores, log_losses, right_in_top
+from tfpt.task import Answers, Evaluation
 
-SMALLEST_PROBABILITY = 1e-7
+TOP_ACCURACY = f"top_{TOP}_accuracy"
+METHOD = f"95 %: Wilson's of accuracies, the percentile bootstrap's ({DRAWS:,} draws of test examples) of the others"
+
+
+def classifier_evaluation(probabilities: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> Evaluation:
+    """What a classifier's ``Task.report`` gives: its ``classification_scores``, and the answers scored."""
+    return Evaluation(classification_scores(probabilities, labels, class_names), Answers(probabilities, labels))
 
 
 def classification_scores(probabilities: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
@@ -19,7 +30,9 @@ def classification_scores(probabilities: np.ndarray, labels: np.ndarray, class_n
         class_names: one per class.
 
     Averages, and ``roc_auc``'s one-vs-rest, are over the classes that have examples; ``notes`` says which have none.
-    ``loss`` is the mean cross-entropy in nats; ``confusion_matrix`` has a row per true class.
+    ``loss`` is the log loss, the mean cross-entropy in nats; ``top_5_accuracy`` is there for more than 5 classes;
+    ``confusion_matrix`` has a row per true class. ``intervals`` holds ``[low, high]`` of those scores that have a 95 %
+    interval; ``expected_calibration_error`` has none, as it is larger in draws from the examples than in themselves.
 
     Raises:
         DataError: there are no examples.
@@ -28,25 +41,25 @@ def classification_scores(probabilities: np.ndarray, labels: np.ndarray, class_n
     """
     _check(probabilities, labels, class_names)
     predicted = probabilities.argmax(axis=1)
-    per_class, averages = _per_class(labels, predicted, class_names)
-    roc_auc, notes = _roc_auc(probabilities, labels, class_names)
-    tested = [row for row in per_class if row["support"]]
-    weakest = min(tested, key=lambda row: row["f1"])
-    truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     matrix = np.zeros((len(class_names), len(class_names)), np.int64)
     np.add.at(matrix, (labels, predicted), 1)
+    per_class, averages = _per_class(labels, predicted, class_names)
+    weakest = min((row for row in per_class if row["support"]), key=lambda row: row["f1"])
+    ranked, notes = _roc_auc(probabilities, labels, class_names)
+    shares = {"accuracy": int(np.trace(matrix))}
+    if len(class_names) > TOP:
+        shares[TOP_ACCURACY] = right_in_top(probabilities, labels)
+    bins = confidence_bins(probabilities, labels)
+    means, intervals = _with_intervals(shares, {"loss": log_losses(probabilities, labels),
+                                                "brier_score": brier_scores(probabilities, labels)})
+    ranked_interval, ranked_note = _roc_auc_interval(probabilities, labels, ranked)
     return {
-        "examples": len(labels),
-        "class_names": list(class_names),
-        "accuracy": float((predicted == labels).mean()),
-        "loss": float(-np.log(np.clip(truth, SMALLEST_PROBABILITY, 1.0)).mean()),
-        **averages,
-        "roc_auc": roc_auc,
-        "weakest_class": {"name": weakest["class"], "f1": weakest["f1"]},
-        "per_class": per_class,
-        "confusion_matrix": matrix.tolist(),
-        "notes": notes,
-    }
+        "examples": len(labels), "class_names": list(class_names), **means,
+        "expected_calibration_error": expected_calibration_error(bins), **averages, "roc_auc": ranked,
+        "intervals": {**intervals, "macro_f1": _interval(macro_f1_interval(matrix)), "roc_auc": ranked_interval},
+        "interval_method": METHOD, "weakest_class": {"name": weakest["class"], "f1": weakest["f1"]},
+        "per_class": per_class, "confusion_matrix": matrix.tolist(), "confidence_bins": bins,
+        "notes": [*notes, *ranked_note]}
 
 
 def _check(probabilities: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
@@ -61,6 +74,22 @@ def _check(probabilities: np.ndarray, labels: np.ndarray, class_names: Sequence[
         raise CheckFailed(f"The model gives probabilities that aren't finite for {rows} of {len(labels)} examples: its "
                           "weights are damaged, or its training diverged. Train it again with a lower "
                           "--learning-rate.")
+
+
+def _with_intervals(shares: Mapping[str, int],
+                    columns: Mapping[str, np.ndarray]) -> tuple[dict[str, float], dict[str, list[float] | None]]:
+    """The scores that are means over examples, from how many are right and from each example's value; intervals."""
+    values = np.stack(list(columns.values()), axis=1)
+    scores = {name: right / len(values) for name, right in shares.items()}
+    intervals = {name: _interval(accuracy_interval(right, len(values))) for name, right in shares.items()}
+    scores.update(zip(columns, values.mean(axis=0).tolist(), strict=True))
+    intervals.update(zip(columns, map(_interval, mean_intervals(values)), strict=True))
+    return scores, intervals
+
+
+def _interval(ends: tuple[float, float] | None) -> list[float] | None:
+    """As JSON has it; without width it is none."""
+    return None if ends is None or ends[0] == ends[1] else list(ends)
 
 
 def _per_class(labels: np.ndarray, predicted: np.ndarray,
@@ -92,3 +121,16 @@ def _roc_auc(probabilities: np.ndarray, labels: np.ndarray,
     if len(class_names) == 1:
         return None, ["There is only one class: ROC-AUC is not defined."]
     return float(np.mean([roc_auc_score(labels == i, probabilities[:, i]) for i in classes])), []
+
+
+def _roc_auc_interval(probabilities: np.ndarray, labels: np.ndarray,
+                      score: float | None) -> tuple[list[float] | None, list[str]]:
+    """The interval of ROC-AUC, and a note if it isn't made of as many draws as the others."""
+    if score is None:
+        return None, []
+    interval, draws = roc_auc_interval(probabilities, labels, score)
+    if draws == DRAWS:
+        return _interval(interval), []
+    much = f"{len(labels):,} examples of {probabilities.shape[1]:,} classes"
+    return _interval(interval), [f"ROC-AUC's interval is of {draws:,} draws: of {much} more would take too long."
+                                 if draws else f"ROC-AUC has no interval: of {much} it would take too long."]

@@ -3,9 +3,10 @@
 import keras
 
 from tfpt.errors import RunError
+from tfpt.evaluation.finished import require_finished
 from tfpt.models.keras_archive import open_keras_model
 from tfpt.models.weight_files import short
-from tfpt.run_directory import Run, is_locked
+from tfpt.run_directory import Run
 
 
 def load_model(run: Run) -> keras.Model:
@@ -13,14 +14,7 @@ def load_model(run: Run) -> keras.Model:
 
     Raises RunError: the run isn't finished, or its model is missing or damaged.
     """
-    status = run.manifest().get("status")
-    resume = f"tfpt finetune-image --resume --run-dir {run.path}"
-    if status != "finished" and is_locked(run):
-        raise RunError(f"The run {run.path} is being trained now, so it has no final model yet. Wait until it is done; "
-                       "tfpt runs shows how it stands.")
-    if status != "finished":
-        raise RunError(f"The run {run.path} is not finished (its status is {status}), so it has no final model. "
-                       f"Finish it with {resume}")
+    require_finished(run)
     if not run.model_file.is_file():
         raise RunError(f"The run {run.path} is finished, but has no {run.model_file.name}: it was deleted, or not "
                        "copied along. Bring it back, or train again.")

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfpt.evaluation.bootstrap import DRAWS
+
 Z_95 = 1.959963984540054
 """The standard normal's 97.5th percentile."""
 
@@ -27,7 +29,7 @@ def accuracy_interval(right: int, examples: int) -> tuple[float, float]:
 
 
 def macro_f1_interval(confusion_matrix: Sequence[Sequence[int]] | np.ndarray, seed: int = 0,
-                      draws: int = 2000) -> tuple[float, float]:
+                      draws: int = DRAWS) -> tuple[float, float]:
     """Lower and upper end of the percentile bootstrap (Efron 1979) of macro F1 over independent examples.
 
     Args:

@@ -1,20 +1,15 @@
-"""Plots of an evaluation, as PNG files."""
+"""The confusion matrix as a PNG file."""
 
-import io
-import unicodedata
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfpt.atomic_files import atomic_write_bytes
+from tfpt.evaluation.figures import CHARACTER_WIDTH, save_figure, shortened
 
 COUNTS_UP_TO_CLASSES = 20
 NAMES_UP_TO_CLASSES = 60
-LONGEST_NAME = 18
-CHARACTER_WIDTH = 0.65  # as a share of the font size
 
 
 def confusion_matrix_png(matrix: Sequence[Sequence[int]], class_names: Sequence[str], path: Path) -> None:
@@ -23,21 +18,14 @@ def confusion_matrix_png(matrix: Sequence[Sequence[int]], class_names: Sequence[
     Colour is the share of the true class; counts are printed up to 20 classes. Raises RunError if it can't be written.
     """
     counts = np.asarray(matrix, dtype=np.int64)
-    import matplotlib.style
-
-    with matplotlib.style.context("default"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a class name beyond the font: boxes are drawn
-        content = _draw(counts, [shortened(name) for name in class_names])
-    atomic_write_bytes(path, content)
+    save_figure(lambda figure: _draw(figure, counts, [shortened(name) for name in class_names]), path)
 
 
-def _draw(counts: np.ndarray, names: list[str]) -> bytes:
-    from matplotlib.figure import Figure
-
+def _draw(figure: Any, counts: np.ndarray, names: list[str]) -> None:
     classes = len(names)
     cell_inches = max(0.2, min(0.6, 5 / classes)) if classes <= NAMES_UP_TO_CLASSES else 12 / classes
     side_inches = max(2.4, cell_inches * classes)
-    figure = Figure(figsize=(side_inches + 2.6, side_inches + 2.0), dpi=120, layout="constrained")
+    figure.set_size_inches(side_inches + 2.6, side_inches + 2.0)
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -47,9 +35,6 @@ def _draw(counts: np.ndarray, names: list[str]) -> bytes:
     _name_ticks(axes, names, cell_points)
     if classes <= COUNTS_UP_TO_CLASSES:
         _print_counts(axes, counts, shares, cell_points)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
 
 
 def _name_ticks(axes: Any, names: list[str], cell_points: float) -> None:
@@ -67,12 +52,3 @@ def _print_counts(axes: Any, counts: np.ndarray, shares: np.ndarray, cell_points
     for row, column in np.argwhere(counts):
         colour = "white" if shares[row, column] > 0.55 else "black"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=size)
-
-
-def shortened(name: str, limit: int = LONGEST_NAME) -> str:
-    """``name`` in at most ``limit`` characters: the middle left out, as classes often differ at either end."""
-    name = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in name)
-    if len(name) <= limit:
-        return name
-    tail = (limit - 1) // 2
-    return f"{name[:limit - 1 - tail]}…{name[-tail:]}"

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tfpt.config.export import SAVED_MODEL, SERVING
-from tfpt.evaluation.intervals import accuracy_interval, macro_f1_interval
+from tfpt.evaluation.intervals import accuracy_interval
+from tfpt.evaluation.score_texts import SCORES as CLASSIFIER_SCORES
 from tfpt.task import ServedModel, TensorInfo
 
 MOST_NAMES = 20
@@ -18,8 +19,9 @@ LONGEST_NAME = 60
 FEW_EXAMPLES = 30
 WIDE_INTERVAL = 0.05
 FORMATS = {SAVED_MODEL: "TensorFlow SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
-SCORES = {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "loss", "roc_auc": "ROC-AUC"}
-NOT_SHOWN = ("examples", "macro_precision", "macro_recall", "weighted_precision", "weighted_recall", "weighted_f1")
+SCORES = {**CLASSIFIER_SCORES, "loss": "loss"}  # which other tasks have too
+NOT_SHOWN = ("examples", "flip", "macro_precision", "macro_recall", "weighted_precision", "weighted_recall",
+             "weighted_f1")
 """Of a classifier's evaluation/test.json: what the rows of SCORES say already. Other tasks' numbers are shown."""
 
 COMMANDS = "; `jq -r '.examples[].command // empty' signature.json` prints commands to try"
@@ -130,9 +132,8 @@ def _measured(record: Mapping[str, Any], scores: Mapping[str, Any]) -> _Measured
         return _Measured(shown, examples, {}, None)
     matrix = np.asarray(shown["confusion_matrix"])
     right, examples = int(np.trace(matrix)), int(matrix.sum())
-    intervals = {"accuracy": accuracy_interval(right, examples)}
-    if right < examples:  # drawn again, a test without errors has none
-        intervals["macro_f1"] = macro_f1_interval(matrix)
+    stored = {name: (ends[0], ends[1]) for name, ends in shown.get("intervals", {}).items() if ends is not None}
+    intervals = {**stored, "accuracy": accuracy_interval(right, examples)}
     return _Measured(shown, examples, intervals, int(matrix.sum(axis=1).max()) / examples)
 
 
@@ -148,11 +149,12 @@ def _metrics(name: str, measured: _Measured, things: str) -> list[str]:
           f"part in its training or in the choice of its best epoch.")
     lines = [on, "", "| score | value | 95 % interval |", "| --- | --- | --- |", *rows]
     if measured.intervals:
-        lines += ["", f"Intervals: Wilson's of accuracy, the bootstrap's of macro F1 (2,000 draws). They allow for "
-                      f"chance in which {things} the test has, and for nothing else: near-copies of training {things} "
-                      f"among the test {things} (one scene, one object twice) make every score too good; "
-                      f"tfpt looks for identical files only. Loss is the cross-entropy in nats."]
-        if "macro_f1" not in measured.intervals:
+        lines += ["", f"Intervals of {escaped(measured.scores.get('interval_method', '95 %'))}. They allow for chance "
+                      f"in which {things} the test has, and for nothing else: near-copies of training {things} among "
+                      f"the test {things} (one scene, one object twice) make every score too good; tfpt looks for "
+                      f"identical files only. Loss is the cross-entropy in nats, the Brier score that of all classes, "
+                      f"0 to 2."]
+        if measured.scores.get("accuracy") == 1:
             lines += ["Macro F1 has no interval, as the test has no error to draw again."]
     return [*lines, *_weakest(measured, things)]
 

@@ -13,12 +13,14 @@ from tfpt.config.paths import with_absolute_paths
 from tfpt.data import image_pipeline, image_splits
 from tfpt.data.augmentation import effective_views
 from tfpt.data.source import ImageSource
-from tfpt.evaluation.classification import classification_scores
+from tfpt.evaluation.classification import classifier_evaluation
+from tfpt.evaluation.mirrored import mirrored_average
 from tfpt.evaluation.predictions import predict_probabilities, probability_batches
 from tfpt.export.image_signatures import image_classifier_signatures
 from tfpt.models import backbone, classifier, pretrained
 from tfpt.task import (
-    Adjustment, LeftOut, Requests, ReusableInputs, ServedModel, Splits, Step, StepContext, Task, Unit, Visits)
+    Adjustment, Evaluation, LeftOut, Requests, ReusableInputs, ServedModel, Splits, Step, StepContext, Task, Unit,
+    Visits)
 from tfpt.training.dropout import set_dropout_rate
 from tfpt.training.losses import class_weights, cross_entropy
 from tfpt.training.optimizers import make_optimizer
@@ -169,9 +171,9 @@ def rank(config: Config, validation: Mapping[str, float]) -> list[float]:
     return [*([validation["accuracy"]] if config.train.best_metric == "accuracy" else []), -validation["loss"]]
 
 
-def report(config: Config, model: Any, source: ImageSource, metadata: Mapping[str, Any]) -> dict[str, Any]:
+def report(config: Config, model: Any, source: ImageSource, metadata: Mapping[str, Any]) -> Evaluation:
     probabilities = predict_probabilities(model, eval_batches(config, source))
-    return classification_scores(probabilities, source.labels, metadata["class_names"])
+    return classifier_evaluation(probabilities, source.labels, metadata["class_names"])
 
 
 def predict(config: Config, model: Any, source: ImageSource, metadata: Mapping[str, Any],
@@ -217,5 +219,6 @@ TASK = Task(
     eval_step=eval_step, metrics=metrics, rank=rank, objectives={"accuracy": "max", "loss": "min"},
     adjustments={"model.head.dropout": Adjustment(kind=bool, apply=adjust_dropout)},
     default_search=default_search,
-    headline=("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class"), report=report, predict=predict,
-    hand_on=hand_on, signatures=signatures, requests=requests, network_inputs=network_inputs, expected=expected)
+    headline=("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class"), report=report,
+    show=lambda source, index: source.load(index), mirrored=mirrored_average, predict=predict, hand_on=hand_on,
+    signatures=signatures, requests=requests, network_inputs=network_inputs, expected=expected)

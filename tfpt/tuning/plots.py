@@ -1,15 +1,12 @@
 """Pictures of a search, as PNG files: the score against every hyper-parameter, and the best so far."""
 
-import io
 import itertools
 import math
-import warnings
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpt.atomic_files import atomic_write_bytes
-from tfpt.evaluation.plots import CHARACTER_WIDTH, shortened
+from tfpt.evaluation.figures import CHARACTER_WIDTH, save_figure, shortened
 from tfpt.tuning.trial_result import TrialResult, best_result, finite_score
 from tfpt.tuning.wording import score_text, value_text
 
@@ -43,7 +40,7 @@ def draw_scores(results: Sequence[TrialResult], space_names: Sequence[str], obje
         figure.supylabel(_score_label(objective_name), fontsize=10)
         _explain(figure, results, best)
 
-    _save(draw, file)
+    save_figure(draw, file)
 
 
 def draw_best_so_far(results: Sequence[TrialResult], direction: str, objective_name: str, file: Path) -> None:
@@ -69,20 +66,7 @@ def draw_best_so_far(results: Sequence[TrialResult], direction: str, objective_n
         _whole_ticks(axes, [])
         _explain(figure, ordered, best)
 
-    _save(draw, file)
-
-
-def _save(draw: Callable[[Any], None], file: Path) -> None:
-    import matplotlib.style
-    from matplotlib.figure import Figure
-
-    with matplotlib.style.context("default"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a value beyond the font: boxes are drawn
-        figure = Figure(dpi=120, layout="constrained")
-        draw(figure)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png")
-    atomic_write_bytes(file, buffer.getvalue())
+    save_figure(draw, file)
 
 
 def _draw_panel(axes: Any, name: str, results: Sequence[TrialResult], best: TrialResult | None, is_log: bool) -> None:

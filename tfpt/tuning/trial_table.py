@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from tfpt.evaluation.plots import shortened
+from tfpt.evaluation.figures import shortened
 from tfpt.training.screen import LABEL_WIDTH, Screen
 from tfpt.tuning.trial_result import TrialResult
 from tfpt.tuning.wording import NUMBER_WIDTH, score_name, score_text, short_names, value_text

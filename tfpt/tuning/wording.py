@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from tfpt.evaluation.plots import shortened
+from tfpt.evaluation.figures import shortened
 
 NUMBER_WIDTH = 7
 """The longest that ``value_text`` makes of a positive float."""

@@ -2,69 +2,109 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfpt.atomic_files import atomic_write_text
-from tfpt.errors import RunError
 from tfpt.run_directory import Run
-from tfpt.task import LeftOut, Task
-from tfpt.workflows.finished_data import measured_examples
-from tfpt.workflows.finished_run import open_finished
+from tfpt.task import Answers, Evaluation, LeftOut, Splits, Task
+from tfpt.workflows.finished_data import own_splits
+from tfpt.workflows.finished_run import FinishedRun, open_finished, with_mirror
+from tfpt.workflows.run_pictures import TEST, draw_pictures, own_folder, remove_pictures
 
-TEST = "test"
+FLIPPED = "+flip"
+"""Ends the name of an evaluation of mirrored averages; no name of data has a plus sign."""
 
 
-def evaluate(run: str | Path | Run, *, data: str | None = None) -> dict[str, Any]:
-    """Score a run's model; also write the scores to ``evaluation/`` in the run's directory.
+@dataclass(frozen=True)
+class Examples:
+    """What a model is measured on: ``data`` as ``--data`` has it, None for the run's own test split.
+
+    ``trained_on`` is the run's own training split, if ``source`` is its test split.
+    """
+
+    source: Any
+    left_out: Sequence[LeftOut] = ()
+    data: str | None = None
+    trained_on: Any = None
+
+
+def evaluate(run: str | Path | Run, *, data: str | None = None, flip: bool = False) -> dict[str, Any]:
+    """Score a run's model; also write scores and pictures to ``evaluation/`` in the run's directory.
 
     Args:
         run: a run, its folder or its name.
         data: labelled data, as ``--data`` takes it, with the run's classes; None: the run's own test split.
+        flip: score the mean of the answers to an example and to its mirror image.
 
     Returns:
-        The task's scores with ``run``, ``task``, ``data``, ``left_out`` and ``where`` (the file written), JSON-able.
+        The task's scores with ``run``, ``task``, ``data``, ``flip``, ``left_out``, ``where`` (the file written) and
+        ``pictures`` (the files beside it), JSON-able.
 
     Raises:
         RunError: no such run, or an unfinished one.
         DataError: the data can't be read, or the run's own data changed since it was trained.
+        UsageError: ``flip``, and the run's task knows no mirror image.
     """
     opened = open_finished(run)
-    source, left_out = measured_examples(opened, data)
-    return score(opened.run, opened.task, opened.config, opened.model, source, opened.metadata, data, left_out)
+    opened = with_mirror(opened) if flip else opened
+    examples = own_test(own_splits(opened)) if data is None else _other_data(opened, data)
+    evaluation = opened.task.report(opened.config, opened.model, examples.source, opened.metadata)
+    report = write_evaluation(opened.run, opened.task, evaluation, examples, flip)
+    pictures = draw_pictures(opened.run, evaluation_name(data, flip), report, evaluation.answers,
+                             lambda index: opened.task.show(examples.source, index))
+    return {**report, "where": str(_scores_file(opened.run, data, flip)), "pictures": pictures}
 
 
-def score(run: Run, task: Task, config: Any, model: Any, source: Any, metadata: Mapping[str, Any],
-          data: str | None = None, left_out: Sequence[LeftOut] = ()) -> dict[str, Any]:
-    """The task's scores of ``model`` on ``source``, written under the run's evaluation/ and returned."""
-    report = {"run": str(run.path), "task": task.name, "data": data or TEST,
-              **task.report(config, model, source, metadata),
-              "left_out": [{"path": item.path, "why": item.why} for item in left_out]}
-    return write_report(run, TEST if data is None else _file_name(data), report)
+def own_test(splits: Splits) -> Examples:
+    """The test split of a run's own data."""
+    return Examples(splits.test, splits.left_out, trained_on=splits.train)
 
 
-def write_report(run: Run, name: str, report: dict[str, Any]) -> dict[str, Any]:
-    """Write ``report`` to ``evaluation/<name>.json``, and its confusion matrix, if it has one, as a PNG beside.
+def write_evaluation(run: Run, task: Task, evaluation: Evaluation, examples: Examples,
+                     flip: bool = False) -> dict[str, Any]:
+    """Write an evaluation to ``evaluation/<name>.json``, and return what is in it.
 
-    Returns the report with ``where``, the JSON file's path. Raises RunError if the run's directory isn't writable.
+    Pictures of an earlier evaluation of that name go; of the run's own test, predictions are kept for ``tfpt compare``
+    and for new pictures. RunError if the run's directory isn't writable.
     """
-    from tfpt.evaluation.plots import confusion_matrix_png
+    report = {"run": str(run.path), "task": task.name, "data": examples.data or TEST, "flip": flip,
+              **evaluation.scores, "left_out": [{"path": item.path, "why": item.why} for item in examples.left_out]}
+    own_folder(run)
+    name = evaluation_name(examples.data, flip)
+    if evaluation.answers is not None:
+        from tfpt.evaluation.worst import worst_examples
 
-    if run.evaluation.is_symlink():  # a run may be somebody else's
-        raise RunError(f"{run.evaluation} is a symbolic link, and scores are written into the run's own folder alone. "
-                       "Remove the link, or put the folder itself there.")
-    try:
-        run.evaluation.mkdir(exist_ok=True)
-    except OSError as error:
-        raise RunError(f"Expected to write the scores into {run.evaluation}, but: {error.strerror}. Make the run's "
-                       "directory writable.") from error
-    if "confusion_matrix" in report:
-        plot = "confusion_matrix.png" if name == TEST else f"confusion_matrix_{name}.png"
-        confusion_matrix_png(report["confusion_matrix"], report["class_names"], run.evaluation / plot)
-    file = run.evaluation / f"{name}.json"
+        report["worst"] = worst_examples(evaluation.answers, report["class_names"], examples.source.names)
+        if name == TEST:
+            _keep_predictions(run, evaluation.answers, examples)
+    remove_pictures(run, name)
+    file = _scores_file(run, examples.data, flip)
     atomic_write_text(file, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    return {**report, "where": str(file)}
+    return report
+
+
+def _other_data(opened: FinishedRun, data: str) -> Examples:
+    source, left_out = opened.task.labelled(opened.config, opened.metadata, data)
+    return Examples(source, left_out, data)
+
+
+def _keep_predictions(run: Run, answers: Answers, examples: Examples) -> None:
+    from tfpt.evaluation.stored_predictions import StoredPredictions, content_hashes, write_predictions
+
+    write_predictions(StoredPredictions(answers, content_hashes(examples.source),
+                                        content_hashes(examples.trained_on)), run.predictions_file)
+
+
+def evaluation_name(data: str | None, flip: bool) -> str:
+    """What its files are called: ``test`` for the run's own test, never for other data."""
+    return (TEST if data is None else _file_name(data)) + (FLIPPED if flip else "")
+
+
+def _scores_file(run: Run, data: str | None, flip: bool) -> Path:
+    return run.evaluation / f"{evaluation_name(data, flip)}.json"
 
 
 def _file_name(data: str) -> str:

@@ -1,12 +1,18 @@
 """The examples that a finished run is measured on: its own test split, or others."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from tfpt import runtime
+from tfpt.config.loading import load_config
 from tfpt.errors import DataError
-from tfpt.task import LeftOut, Splits
+from tfpt.registry import get_task
+from tfpt.run_directory import Run
+from tfpt.task import LeftOut, Splits, Task
 from tfpt.workflows.finished_run import FinishedRun
+from tfpt.workflows.run_record import checked_record
 
 
 def measured_examples(opened: FinishedRun, data: str | None) -> tuple[Any, list[LeftOut]]:
@@ -23,8 +29,21 @@ def measured_examples(opened: FinishedRun, data: str | None) -> tuple[Any, list[
 
 def own_splits(opened: FinishedRun) -> Splits:
     """The run's data as they were split for its training. DataError: they changed since, or can't be read."""
-    splits = opened.task.sources(opened.config)
-    trained_on = opened.record["fingerprints"].get("data", "")
+    return _splits(opened.task, opened.config, opened.record)
+
+
+def splits_without_model(run: Run) -> tuple[Task, Splits]:
+    """The task of a finished run, and ``own_splits`` of it, where its model isn't needed. RunError, DataError."""
+    runtime.quiet_tensorflow()
+    record = checked_record(run)
+    task = get_task(record["task"])
+    config: Any = load_config(task.config_class, recipe=run.config_file)
+    return task, _splits(task, config, record)
+
+
+def _splits(task: Task, config: Any, record: Mapping[str, Any]) -> Splits:
+    splits = task.sources(config)
+    trained_on = record["fingerprints"].get("data", "")
     if splits.fingerprint != trained_on:
         raise DataError(
             f"The test split of this run can't be had: its data has changed since training (fingerprint "

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tfpt import runtime
 from tfpt.config.loading import load_config
-from tfpt.errors import RunError
+from tfpt.errors import RunError, UsageError
 from tfpt.registry import get_task
 from tfpt.run_directory import Run, find_run
 from tfpt.task import Task
@@ -53,6 +53,14 @@ def open_finished(run: str | Path | Run) -> FinishedRun:
     model = load_model(run)
     _check_belong_together(run, record["metadata"], config, model)
     return FinishedRun(run, record, task, config, model)
+
+
+def with_mirror(opened: FinishedRun) -> FinishedRun:
+    """``opened`` with the model that averages its answers to an example and to its mirror image."""
+    if opened.task.mirrored is None:
+        raise UsageError(f"--flip averages over an image and its mirror, but {opened.run.path} is a run of "
+                         f"{opened.task.name}, whose inputs have none. Leave it out.")
+    return replace(opened, model=opened.task.mirrored(opened.model))
 
 
 def _check_belong_together(run: Run, metadata: Mapping[str, Any], config: Any, model: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from tfpt.data.sizes import size_text
+from tfpt.evaluation.phase_texts import epochs_text, unfrozen_text
 from tfpt.task import Splits, Task, Unit
 from tfpt.training.freezing import Phase, apply_phase, ever_trainable, plan_phases
 from tfpt.training.job import Job, steps_per_epoch
@@ -93,13 +94,8 @@ def show_plan(screen: Screen, task: Task, config: Any, splits: Splits, plan: Pla
 
 
 def _phase_columns(config: Any, plan: Plan, phase: Phase, parameters: int) -> tuple[str, str, str, str]:
-    epochs = _epochs_text(phase.from_epoch, phase.to_epoch)
-    if phase.unfrozen == 0:
-        what = "head only"
-    elif phase.unfrozen == len(plan.units):
-        what = "everything" + ("" if phase.batch_norm_trains else ", BatchNormalization frozen")
-    else:
-        what = f"+ last {phase.unfrozen} of {len(plan.units)} layers"
+    epochs = epochs_text(phase.from_epoch, phase.to_epoch)
+    what = unfrozen_text(phase.unfrozen, len(plan.units), phase.batch_norm_trains)
     rate = config.optimizer.learning_rate
     rates = f"head {rate * phase.head_rate:.3g}"
     if phase.unfrozen:
@@ -120,7 +116,7 @@ def _cache_texts(plan: Plan, train_examples: int, validation_examples: int) -> l
         cut = cache.cuts[number]
         phases = [phase for phase, used in zip(plan.phases, cache.phases, strict=True) if used == number]
         size = cut.values * DTYPE_BYTES[cache.dtype]
-        epochs = "" if len(plan.phases) == 1 else f"{_epochs_text(phases[0].from_epoch, phases[-1].to_epoch)}: "
+        epochs = "" if len(plan.phases) == 1 else f"{epochs_text(phases[0].from_epoch, phases[-1].to_epoch)}: "
         lines.append(f"{epochs}cut after {cut.name} · {size_text(size)} × {rows} = "
                      f"{size_text(size * cache.rows)} {_where(cache)} · {cut.saved:.0%} of the forward work saved")
     return lines
@@ -128,10 +124,6 @@ def _cache_texts(plan: Plan, train_examples: int, validation_examples: int) -> l
 
 def _where(cache: CachePlan) -> str:
     return "on disk" if cache.where == "disk" else "in memory" + (" and on disk" if cache.kept else "")
-
-
-def _epochs_text(first: int, last: int) -> str:
-    return f"epoch {first}" if first == last else f"epochs {first}–{last}"
 
 
 def _optimizer_text(config: Any, plan: Plan) -> str:

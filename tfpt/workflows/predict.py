@@ -7,26 +7,27 @@ from typing import Any
 from tfpt.errors import UsageError
 from tfpt.run_directory import Run
 from tfpt.task import LeftOut
-from tfpt.workflows.finished_run import open_finished
+from tfpt.workflows.finished_run import open_finished, with_mirror
 
 
 def predict(run: str | Path | Run, inputs: str | Path | Sequence[str | Path], *,
-            top: int = 5) -> Iterator[dict[str, Any]]:
+            top: int = 5, flip: bool = False) -> Iterator[dict[str, Any]]:
     """Predictions for files and folders, one at a time, computed batch by batch.
 
     Args:
         run: a run, its folder or its name.
         inputs: files, or folders of files; or a single one.
         top: how many of the likeliest labels each prediction lists.
+        flip: answer with the mean of the answers to an input and to its mirror image.
 
     Returns:
         In the order of the inputs ``{"input", "label", "score", "top": [{"label", "score"}, …]}``, then, for each
-        that can't be read, ``{"input", "error"}``.
+        that can't be read, ``{"input", "error"}``. With ``flip`` each prediction says so.
 
     Raises:
         RunError: no such run, or an unfinished one.
         DataError: an input doesn't exist, or a folder has none.
-        UsageError: ``top`` below 1, or no inputs.
+        UsageError: ``top`` below 1, no inputs, or ``flip`` where the run's task knows no mirror image.
     """
     inputs = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
     if top < 1:
@@ -34,11 +35,15 @@ def predict(run: str | Path | Run, inputs: str | Path | Sequence[str | Path], *,
     if not inputs:
         raise UsageError("There is nothing to predict: name at least one file or folder.")
     opened = open_finished(run)
+    opened = with_mirror(opened) if flip else opened
     source, left_out = opened.task.read_inputs(opened.config, opened.metadata, [str(path) for path in inputs])
-    return _answers(opened.task.predict(opened.config, opened.model, source, opened.metadata, top), left_out)
+    predictions = opened.task.predict(opened.config, opened.model, source, opened.metadata, top)
+    return _answers(predictions, left_out, {"flip": True} if flip else {})
 
 
-def _answers(predictions: Iterator[dict[str, Any]], left_out: list[LeftOut]) -> Iterator[dict[str, Any]]:
-    yield from predictions
+def _answers(predictions: Iterator[dict[str, Any]], left_out: list[LeftOut],
+             how: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for prediction in predictions:
+        yield {**prediction, **how}
     for item in left_out:
         yield {"input": item.path, "error": item.why}

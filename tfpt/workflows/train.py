@@ -15,7 +15,7 @@ from tfpt.task import Splits, Task
 from tfpt.training.job import Job, make_average
 from tfpt.training.loop import Loop
 from tfpt.training.screen import Screen
-from tfpt.workflows.evaluate import score
+from tfpt.workflows.evaluate import own_test, write_evaluation
 from tfpt.workflows.plan import Plan, make_plan, show_plan
 from tfpt.workflows.records import begin_record, finish_record, status_record
 from tfpt.workflows.results import write_model
@@ -79,7 +79,8 @@ def _test_and_record(run: Run, job: Job, loop: Loop, began: float, data_seconds:
     tested = time.monotonic()
     model = write_model(run, job.task, job.config, job.splits, loop)
     loop.answer_signal()
-    scores = score(run, job.task, job.config, model, job.splits.test, job.splits.metadata)
+    evaluation = job.task.report(job.config, model, job.splits.test, job.splits.metadata)
+    scores = write_evaluation(run, job.task, evaluation, own_test(job.splits))
     now = time.monotonic()
     finish_record(run, job.task, loop, scores, {"data": data_seconds, "test": now - tested, "total": now - began})
 

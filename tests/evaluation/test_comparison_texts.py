@@ -1,0 +1,36 @@
+import pytest
+
+from tfpt.evaluation import comparison_texts as texts
+
+TEST = {"examples": 269, "first_accuracy": 0.981, "second_accuracy": 0.9, "only_first": 24, "only_second": 2,
+        "difference": -0.081, "interval": (-0.119, 0.0), "p_value": 0.00001, "adjusted_p_value": 0.00002}
+
+
+def test_what_a_test_shows():
+    assert texts.verdict(TEST, "b", "a") == "b is worse than a (p < 0.0001, adjusted)"
+    better = {**TEST, "difference": 0.081, "p_value": 0.01, "adjusted_p_value": 0.01}
+    assert texts.verdict(better, "b", "a") == "b is better than a (p = 0.0100)"
+    assert texts.verdict({**TEST, "adjusted_p_value": 0.05}, "b", "a") == (
+        "no difference between b and a is shown (p = 0.0500, adjusted)")
+    assert texts.accuracies_text(TEST, "a") == (
+        "accuracy 0.900 against 0.981, −0.081 (−0.119 to 0.000) · it alone is right on 2, a alone on 24")
+    assert texts.difference_text({**TEST, "interval": None}) == "−0.081"
+
+
+def test_what_is_left_out_is_said_with_its_reason():
+    assert texts.left_out_texts({"in_this_test_alone": 1200, "labelled_differently": 0,
+                                 "of_the_first_test_that_this_run_was_trained_on": 3}, "b", "a") == [
+        "3 of a's test: b was trained on them", "1,200 that are in b's test alone"]
+
+
+@pytest.mark.parametrize("value, text", [(None, "null"), (True, "true"), ([128, 64], "[128, 64]"), (1e-05, "1e-05"),
+                                         ("imagenet", "imagenet"), ({}, "{}"), ("鳥", "鳥")])
+def test_settings_are_written_as_set_takes_them(value, text):
+    assert texts.setting_text(value) == text
+
+
+def test_paths_are_told_from_here_and_names_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert texts.setting_text(str(tmp_path / "photos")) == "photos"
+    assert texts.short_run_names(["runs/a-0001", "other/b"]) == ["a-0001", "b"]
+    assert texts.short_run_names(["runs/a", "other/a"]) == ["runs/a", "other/a"]
