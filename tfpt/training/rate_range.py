@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfpt.errors import TrainingFailed
 from tfpt.training.job import Job, LoopState
 from tfpt.training.optimizers import present_rate
 from tfpt.training.phase_runner import PhaseRunner
@@ -53,25 +54,30 @@ def range_test(job: Job, epoch: int, lowest: float, highest: float, steps: int) 
     """Train ``job.model`` in place for at most ``steps`` updates, as the phase of ``epoch`` does, the rate rising.
 
     Raises:
-        TrainingFailed: the memory is too small.
+        TrainingFailed: the memory is too small, or the first loss isn't finite.
     """
     for optimizer, _ in job.optimizers.values():
         getattr(optimizer, "inner_optimizer", optimizer)._learning_rate = RisingRate(lowest, highest, steps)
     first_optimizer = next(iter(job.optimizers.values()))[0]
-    state, rates, losses = LoopState(epoch=epoch), [], []
+    state = LoopState(epoch=epoch)
+    rates: list[float] = []
+    losses: list[float] = []
     with PhaseRunner(job, state) as phases, memory_error_explained("in the range test"):
         phases.enter(state)
         done = _Position(job, phases, state)
         job.screen.begin_bar("rate", steps)
         try:
-            while len(losses) < steps and not _is_hopeless(losses):
+            while len(losses) < steps and not _is_hopeless(losses) and job.stop_signal() is None:
                 rates.append(present_rate(first_optimizer))
                 losses.append(done.next_loss())
                 job.screen.move_bar(len(losses), f"learning rate {rates[-1]:.1e}  loss {losses[-1]:.3g}")
         finally:
             job.screen.end_bar()
-    if not math.isfinite(losses[-1]):
-        rates.pop(), losses.pop()
+    if losses and not math.isfinite(losses[-1]):
+        if len(losses) == 1:
+            raise TrainingFailed(f"The loss was {losses[0]} at once, at a learning rate of {rates[0]:.1e}: the data or "
+                                 "the weights hold something that isn't a number.")
+        rates, losses = rates[:-1], losses[:-1]
     return RangeTest(rates, losses, smoothed_losses(losses), diverged=len(losses) < steps)
 
 
@@ -128,7 +134,7 @@ def suggested_rate(test: RangeTest) -> float | None:
     losses = np.array(test.smoothed)
     length, before = np.ones(len(losses), int), np.full(len(losses), -1)
     for place in range(1, len(losses)):
-        higher = np.flatnonzero(losses[:place] > losses[place])
+        higher = np.flatnonzero(losses[:place] > losses[place])[::-1]  # of equals the latest: no plain before the fall
         if len(higher):
             best = higher[np.argmax(length[higher])]
             length[place], before[place] = length[best] + 1, best
