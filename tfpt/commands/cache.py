@@ -1,12 +1,12 @@
 """``tfpt cache``: list, verify, clear."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from tfpt.commands.options import FiniteRange
 from tfpt.commands.tables import aligned
 from tfpt.data.sizes import size_text
 from tfpt.errors import CheckFailed
@@ -59,19 +59,9 @@ def verify_command(as_json: bool) -> None:
         raise CheckFailed(" ".join(damaged) + " The next run that needs these rows computes them again.")
 
 
-class Days(click.FloatRange):
-    """A number of days: not negative, and not ``nan``, which no comparison finds wrong."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        days: float = super().convert(value, param, ctx)
-        if math.isnan(days):
-            self.fail(f"{value} is no number of days.", param, ctx)
-        return days
-
-
 @command.command("clear")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--older-than", "older_than_days", type=Days(min=0), metavar="DAYS",
+@click.option("--older-than", "older_than_days", type=FiniteRange(min=0), metavar="DAYS",
               help="Remove only what was last used more than so many days ago.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: removed, bytes.")
 def clear_command(names: tuple[str, ...], older_than_days: float | None, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """The options that training commands share. A named flag sets one config field, and takes its help from it."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,13 +25,32 @@ class NumberOrName(click.ParamType):
             return str(value)
 
 
+class FiniteRange(click.FloatRange):
+    """A number in a range, and not ``nan``, which no comparison finds wrong, nor without end."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
+
+
+class NumberOrAuto(click.ParamType):
+    """``1e-3`` as a number, ``auto`` as text."""
+
+    name = "NUMBER|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        return str(value) if value == "auto" else click.FLOAT.convert(value, param, ctx)
+
+
 IMAGE_FLAGS: dict[str, tuple[str, Any]] = {
     "--data": ("data.path", click.STRING),
     "--weights": ("model.weights", click.STRING),
     "--unfreeze": ("freeze.unfreeze", NumberOrName()),
     "--epochs": ("train.epochs", click.INT),
     "--batch-size": ("train.batch_size", click.INT),
-    "--learning-rate": ("optimizer.learning_rate", click.FLOAT),
+    "--learning-rate": ("optimizer.learning_rate", NumberOrAuto()),
     "--image-size": ("data.image_size", click.INT),
     "--alpha": ("model.alpha", click.FLOAT),
     "--cache": ("cache.mode", click.STRING),

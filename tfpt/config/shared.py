@@ -45,7 +45,8 @@ class OptimizerConfig:
     """A Keras optimizer and its learning rate over time."""
 
     name: Literal["adam", "adamw", "sgd", "rmsprop"] = setting("adam", "the optimizer, by its Keras name")
-    learning_rate: float = setting(0.001, "the highest learning rate, that of the head", above=0)
+    learning_rate: float | Literal["auto"] = setting(
+        0.001, "the highest learning rate, that of the head; auto: what tfpt find-lr would suggest", above=0)
     schedule: Literal["constant", "linear", "exponential", "cosine"] = setting(
         "cosine", "how the learning rate falls over the run")
     final_rate: float = setting(0.01, "the last learning rate as a fraction of the highest", minimum=0, maximum=1)

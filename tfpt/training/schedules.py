@@ -60,8 +60,10 @@ def learning_rate(config: OptimizerConfig, steps_per_epoch: int,
     """What to hand to a Keras optimizer: a number where nothing changes it (callbacks may set it), else ``Scaled``.
 
     Raises:
-        ConfigError: a warm-up as long as the run, or an exponential schedule to 0.
+        ConfigError: a warm-up as long as the run, an exponential schedule to 0, or a rate that nobody has found yet.
     """
+    if isinstance(config.learning_rate, str):
+        raise ConfigError("optimizer.learning_rate: auto is found once, before a training; here it has to be a number.")
     total_steps = steps_per_epoch * epochs
     warmup_steps = round(config.warmup_epochs * steps_per_epoch)
     if warmup_steps >= total_steps:

@@ -10,7 +10,7 @@ from tfpt.workflows.train import train
 
 
 def finetune_image(data: str | None = None, *, weights: str | None = None, unfreeze: int | str | None = None,
-                   epochs: int | None = None, batch_size: int | None = None, learning_rate: float | None = None,
+                   epochs: int | None = None, batch_size: int | None = None, learning_rate: float | str | None = None,
                    image_size: int | None = None, alpha: float | None = None, cache: str | None = None,
                    seed: int | None = None, config: str | None = None, settings: Mapping[str, Any] | None = None,
                    callbacks: Sequence[Any] = (), run_dir: str | None = None,

@@ -49,7 +49,8 @@ def settle_config(task: Task, earlier: Run | None, recipe: str | None, settings:
     stored: Any = load_config(task.config_class, recipe=earlier.config_file)
     wanted = with_absolute_paths(load_config(task.config_class, base=stored, recipe=recipe, settings=settings,
                                              assignments=assignments))
-    changes = {name: (old, new) for name, old, new in config_difference(stored, wanted) if new is not None}
+    changes = {name: (old, new) for name, old, new in config_difference(stored, wanted)
+               if new is not None and (name, new) != ("optimizer.learning_rate", "auto")}  # the run has found it
     refused = {name: change for name, change in changes.items() if name not in MAY_DIFFER}
     if refused:
         shown = "; ".join(f"{name}: {old} in the run, {new} now" for name, (old, new) in refused.items())

@@ -1,6 +1,5 @@
 """Train: settle the config, read the data, plan, train, write the model, test it."""
 
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -16,13 +15,13 @@ from tfpt.training.job import Job, make_average
 from tfpt.training.loop import Loop
 from tfpt.training.screen import Screen
 from tfpt.workflows.evaluate import own_test, write_evaluation
+from tfpt.workflows.find_lr import AUTO, found_rate
 from tfpt.workflows.plan import Plan, make_plan, show_plan
+from tfpt.workflows.reading import read_data
 from tfpt.workflows.records import begin_record, finish_record, status_record
 from tfpt.workflows.results import write_model
 from tfpt.workflows.resume import continue_loop, run_to_resume, settle_config
 from tfpt.workflows.room import check_room
-
-SHOWN_LEFT_OUT = 5
 
 
 def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, Any] | None = None,
@@ -45,7 +44,9 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
         refuse_taken(run_dir)
     config = settle_config(task, earlier, recipe, settings or {}, assignments)
     runtime.configure(config.train.seed, config.train.precision)
-    splits = _read_data(task, config, screen)
+    splits = read_data(task, config, screen)
+    if config.optimizer.learning_rate == AUTO:
+        config = found_rate(task, config, splits, screen)
     plan = make_plan(task, config, splits, earlier.manifest().get("cache") if earlier else None)
     show_plan(screen, task, config, splits, plan, tensorboard_root)
     if dry_run:
@@ -83,16 +84,6 @@ def _test_and_record(run: Run, job: Job, loop: Loop, began: float, data_seconds:
     scores = write_evaluation(run, job.task, evaluation, own_test(job.splits))
     now = time.monotonic()
     finish_record(run, job.task, loop, scores, {"data": data_seconds, "test": now - tested, "total": now - began})
-
-
-def _read_data(task: Task, config: Any, screen: Screen) -> Splits:
-    screen.line("reading", os.path.relpath(config.data.path) if os.path.exists(config.data.path) else config.data.path)
-    splits = task.sources(config)
-    for item in splits.left_out[:SHOWN_LEFT_OUT]:
-        screen.line("left out", f"{item.path}: {item.why}")
-    if len(splits.left_out) > SHOWN_LEFT_OUT:
-        screen.line("left out", f"… and {len(splits.left_out) - SHOWN_LEFT_OUT} more")
-    return splits
 
 
 def run_name(data_path: str) -> str:
