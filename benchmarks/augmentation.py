@@ -1,8 +1,9 @@
 """What each augmentation costs in images per second of the input pipeline, and what it does to validation accuracy.
 
 Speed: one epoch of batches of 32 from photo-like images in memory, without training; rounds take turns, the median
-counts. Accuracy: the bundled digits, thinned, trained with a fresh view of each image in every epoch; seeds take turns,
-each has a split, weights of the head and views of its own, and every job an empty cache. No flips: they are digits.
+counts. Beside it the processor's time for each image, which other work on the machine changes less. Accuracy: the
+bundled digits, thinned, trained with a fresh view of each image in every epoch; seeds take turns, each has a split,
+weights of the head and views of its own, and every job an empty cache. No flips: they are digits.
 
     python benchmarks/augmentation.py speed --size 224 --out speed.json
     python benchmarks/augmentation.py accuracy --out accuracy.json
@@ -55,27 +56,31 @@ def held_images(count: int, size: int) -> Any:
                        pixels=HeldPixels(pixels))
 
 
-def images_per_second(source: Any, name: str, size: int, epoch: int) -> float:
-    """Of an epoch from its second batch on: the first one waits until the pipeline is set up."""
+def epoch_speed(source: Any, name: str, size: int, epoch: int) -> tuple[float, float]:
+    """Images per second, and milliseconds of all threads per image, of an epoch from its second batch on: the first one
+    waits until the pipeline is set up.
+    """
     from tfpt.data.image_pipeline import train_batches
 
     batches = iter(train_batches(source, image_size=size, augment=augment_of(name), seed=0, data_seed=0, epoch=epoch,
                                  first_step=0, batch_size=32))
     first = len(next(batches)["label"])
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     count = sum(len(batch["label"]) for batch in batches)
     assert first + count == len(source)
-    return count / (time.perf_counter() - began)
+    return count / (time.perf_counter() - began), 1000 * (time.process_time() - worked) / count
 
 
 def measure_speed(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     source = held_images(arguments.images, arguments.size)
-    rates: dict[str, list[float]] = {name: [] for name in SETTINGS if name not in OF_THE_LOSS}
+    speeds: dict[str, list[tuple[float, float]]] = {name: [] for name in SETTINGS if name not in OF_THE_LOSS}
     for epoch in range(1, arguments.rounds + 1):
-        for name, found in rates.items():
-            found.append(images_per_second(source, name, arguments.size, epoch))
-    return [{"setting": name, "images_per_second": round(statistics.median(found)),
-             "rounds": [round(rate) for rate in found]} for name, found in rates.items()]
+        for name, found in speeds.items():
+            found.append(epoch_speed(source, name, arguments.size, epoch))
+    return [{"setting": name, "images_per_second": round(statistics.median(rate for rate, _ in found)),
+             "rounds": [round(rate) for rate, _ in found],
+             "processor_ms_per_image": round(statistics.median(work for _, work in found), 3)}
+            for name, found in speeds.items()]
 
 
 def accuracy(name: str, seed: int, arguments: argparse.Namespace) -> float:
