@@ -100,6 +100,7 @@ class ReusableInputs:
     keys: Callable[[Any, Any, Visits], Any]  # uint8 [n, 16]: a hash of all that an input is made of
     update_size: Callable[[Any], int]  # examples in a training batch
     eval_size: Callable[[Any], int]
+    obstacle: Callable[[Any], str] = lambda config: ""  # why, with this config, training inputs don't come again at all
 
 
 @dataclass(frozen=True)

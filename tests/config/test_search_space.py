@@ -34,6 +34,15 @@ def test_lists_and_ranges_become_dimensions_in_the_order_written():
     )
 
 
+def test_sections_within_sections_can_be_searched():
+    assert space_of("""
+        augment.randaugment.magnitude: {min: 3, max: 10}
+        augment: {randaugment: {operations: [0, 2]}}
+    """) == (
+        Dimension("augment.randaugment.magnitude", low=3.0, high=10.0),
+        Dimension("augment.randaugment.operations", values=(0, 2)))
+
+
 def test_values_have_the_type_of_their_field():
     whole, ratio, listed = space_of("freeze.unfreeze: {min: 0, max: 40}\nmodel.alpha: {min: 1, max: 2}\n"
                                     "optimizer.learning_rate: [1]")

@@ -4,14 +4,20 @@ import pytest
 import tensorflow as tf
 
 from tests.data.image_files import photo
-from tfpt.config.image_classification import AugmentConfig
-from tfpt.data.augmentation import augment_image, effective_views, flip_images, is_batchable, is_identity
+from tfpt.config.image_classification import AugmentConfig, RandAugmentConfig
+from tfpt.data import augmentation, randaugment
+from tfpt.data.augmentation import (
+    PLAIN_VIEW, augment_image, effective_views, flip_images, is_batchable, is_identity, view_text)
 
 IMAGE = photo(height=24, width=24)
 OFF = AugmentConfig(flip=False)
 EACH = {"rotation": AugmentConfig(flip=False, rotation=0.2), "zoom": AugmentConfig(flip=False, zoom=0.4),
         "contrast": AugmentConfig(flip=False, contrast=0.5),
-        "all": AugmentConfig(rotation=0.2, zoom=0.3, contrast=0.4)}
+        "randaugment": AugmentConfig(flip=False, randaugment=RandAugmentConfig(operations=3)),
+        "erasing": AugmentConfig(flip=False, erasing=1.0),
+        "all": AugmentConfig(rotation=0.2, zoom=0.3, contrast=0.4, randaugment=RandAugmentConfig(operations=2),
+                             erasing=1.0)}
+MIXED = AugmentConfig(flip=False, mixup=0.2, cutmix=1.0)
 
 
 def augmented(example_id, view, augment, seed=0, image=IMAGE):
@@ -23,7 +29,37 @@ def test_effective_views():
     assert [effective_views(AugmentConfig(views=views, zoom=0.1)) for views in (0, 1, 9)] == [0, 1, 9]
     assert [effective_views(AugmentConfig(flip=False, views=views)) for views in (0, 1, 9)] == [1, 1, 1]
     assert is_identity(OFF) and is_identity(AugmentConfig(views=1)) and not is_identity(AugmentConfig(views=0))
-    assert is_batchable(AugmentConfig()) and not is_batchable(EACH["zoom"])
+    assert is_batchable(AugmentConfig()) and not any(is_batchable(each) for each in EACH.values())
+    assert effective_views(EACH["randaugment"]) == effective_views(EACH["erasing"]) == 4
+
+
+def test_what_is_switched_off_makes_no_view():
+    off = AugmentConfig(randaugment=RandAugmentConfig(operations=0, magnitude=3.0), erasing=0.0)
+    assert is_batchable(off) and effective_views(off) == 2 and view_text(off, 0, 0) == PLAIN_VIEW
+
+
+def test_mixing_is_no_part_of_a_view():
+    assert is_identity(MIXED) and view_text(MIXED, 0, 0) == view_text(OFF, 0, 0)
+    assert np.array_equal(augmented(0, 0, MIXED), IMAGE)
+
+
+def test_the_text_of_a_view_differs_where_its_pixels_do():
+    several = [AugmentConfig(randaugment=RandAugmentConfig(*values)) for values in ((1, 9.0), (2, 9.0), (2, 8.0))]
+    several += [AugmentConfig(erasing=probability) for probability in (0.3, 0.5)]
+    several += EACH.values()
+    texts = [view_text(augment, seed, view) for augment in several for seed in (0, 1) for view in (0, 1)]
+    assert len(set(texts)) == len(texts) == 4 * 11
+    assert view_text(AugmentConfig(zoom=0.1), 2, 3) == "flip True (('zoom', 0.1),) seed 2 view 3"  # as in old caches
+
+
+def test_randaugment_and_erasing_come_last():
+    """What was erased stays as it is; the other operations are those that there would be without."""
+    before = augmented(3, 1, AugmentConfig(rotation=0.2, randaugment=RandAugmentConfig(operations=2)))
+    after = augmented(3, 1, AugmentConfig(rotation=0.2, randaugment=RandAugmentConfig(operations=2), erasing=1.0))
+    kept = (before == after).all(axis=2)
+    assert 0.5 < kept.mean() < 0.99
+    alone = augmented(3, 1, EACH["erasing"])
+    assert np.array_equal(after[~kept], alone[~kept])
 
 
 def test_a_flip_alone_has_exactly_two_views():
@@ -78,10 +114,11 @@ def test_a_mixed_precision_policy_changes_nothing():
         keras.config.set_dtype_policy("mixed_bfloat16")
         assert np.array_equal(augmented(1, 1, EACH["all"]), expected)
         # Layers made under the policy, not found in the cache of those made before.
-        fresh = AugmentConfig(rotation=0.21, zoom=0.3, contrast=0.4)
+        fresh = AugmentConfig(rotation=0.21, zoom=0.3, contrast=0.4, randaugment=RandAugmentConfig(operations=4),
+                              erasing=1.0)
         under_policy = augmented(1, 1, fresh)
     finally:
         keras.config.set_dtype_policy(policy)
-    from tfpt.data import augmentation
     augmentation._layers.cache_clear()
+    randaugment._function.cache_clear()
     assert np.array_equal(augmented(1, 1, fresh), under_policy)

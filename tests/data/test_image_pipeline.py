@@ -5,17 +5,21 @@ import pytest
 import tensorflow as tf
 
 from tests.data.image_files import photo, save_photo, source_in_memory
-from tfpt.config.image_classification import AugmentConfig
+from tfpt.config.image_classification import AugmentConfig, RandAugmentConfig
 from tfpt.data import image_pipeline
 from tfpt.data.augmentation import augment_image, effective_views
 from tfpt.data.decode import resize_image
 from tfpt.data.image_pipeline import eval_batches, train_batches
-from tfpt.data.order import epoch_order, view_numbers
 from tfpt.data.held_pixels import HeldPixels
+from tfpt.data.mixing import mix_images
+from tfpt.data.order import epoch_order, view_numbers
 from tfpt.data.source import ImageSource
+from tfpt.data.stateless import stateless_seed
 
 AUGMENTS = {"none": AugmentConfig(flip=False), "flip": AugmentConfig(), "fresh flip": AugmentConfig(views=0),
-            "all": AugmentConfig(rotation=0.1, zoom=0.2, contrast=0.3, views=3)}
+            "all": AugmentConfig(rotation=0.1, zoom=0.2, contrast=0.3, views=3,
+                                 randaugment=RandAugmentConfig(operations=2), erasing=0.5)}
+MIXED = AugmentConfig(views=0, mixup=0.4, cutmix=1.0)
 SIZE = 8
 
 
@@ -76,6 +80,29 @@ def test_epochs_differ_and_share_one_element_spec(stored):
     assert eval_batches(stored, image_size=SIZE, batch_size=2).element_spec == expected
     first, second = (collected(epoch_of(stored, AUGMENTS["all"], epoch))[0] for epoch in (1, 2))
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("where", ["files", "memory"])
+def test_mixed_epochs_are_the_plain_ones_mixed_by_seed_epoch_and_step(stored, where):
+    source = stored if where == "files" else held(stored)
+    plain = list(epoch_of(source, AUGMENTS["fresh flip"], epoch=2).as_numpy_iterator())
+    for first_step in (0, 2, 3):
+        found = list(epoch_of(source, MIXED, epoch=2, first_step=first_step).as_numpy_iterator())
+        assert len(found) == 3 - first_step
+        for step, batch in enumerate(found, first_step):
+            seed = stateless_seed(5, -1, 2, step)
+            expected = mix_images(tf.constant(plain[step]["image"]), tf.constant(plain[step]["label"]), seed, MIXED)
+            assert set(batch) == set(expected)
+            assert all(np.array_equal(batch[name], expected[name]) for name in expected)
+
+
+def test_mixed_batches_say_what_is_in_them_and_count_as_before(stored):
+    batches = epoch_of(stored, MIXED, first_step=1)
+    assert int(batches.cardinality()) == 2
+    assert batches.element_spec == epoch_of(held(stored), MIXED, epoch=2).element_spec == {
+        "image": tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8), "label": tf.TensorSpec((None,), tf.int32),
+        "other_label": tf.TensorSpec((None,), tf.int32), "share": tf.TensorSpec((None,), tf.float32)}
+    assert set(eval_batches(stored, image_size=SIZE, batch_size=2).element_spec) == {"image", "label"}
 
 
 def test_a_step_past_the_end_gives_an_empty_epoch(stored):

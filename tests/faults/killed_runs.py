@@ -20,7 +20,8 @@ from tfpt.workflows.train import train
 COMMON = ("train.early_stopping=9",)
 # What a task needs beside it so that every part of its state matters to the numbers that come out.
 OF_TASK = {"image_classification": ("model.weights=bundled", "freeze.batch_norm=train", "model.head.units=[32]",
-                                    "model.head.l2=0.0001")}
+                                    "model.head.l2=0.0001", "augment.randaugment.operations=1", "augment.erasing=0.5",
+                                    "loss.focal_gamma=1")}
 ADDRESS = re.compile(rb'"shared_object_id": \d+')  # in Keras's config: where an object was in memory
 TIMES = ("wall_seconds", "timed_examples")
 

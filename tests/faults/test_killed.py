@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.faults.killed_runs import differences, ended, finished, started
+from tests.faults.killed_runs import differences, ended, finished, measure_once, started
 from tfpt.registry import TASKS
 
 # How often each moment comes at least in the tiny recipes, if a checkpoint is written after every call.
@@ -75,6 +75,18 @@ def test_killed_at_a_moment_of_every_kind_and_resumed(whole, tmp_path, seed):
     else:
         killed_and_resumed(task, run_dir, drawn(kind, draw), second, save_seconds)
     assert differences(uninterrupted[0], run_dir) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("moment", ["update:3:0.5", "late update:5:0.5"])
+def test_killed_while_images_are_mixed(tmp_path, moment):
+    task, mixing = "image_classification", ("augment.mixup=0.4", "augment.cutmix=1.0")
+    measure_once(task, tmp_path / "measured")
+    finished(task, tmp_path / "whole", *mixing)
+    process = started(task, tmp_path / "run", *mixing, "train.checkpoint_seconds=0.001", moment=moment)
+    assert was_killed(process, tmp_path / "run", moment.partition(":")[0])
+    finished(task, tmp_path / "run", "--resume")
+    assert differences(tmp_path / "whole", tmp_path / "run") == []
 
 
 def killed_by_the_clock(task, run_dir, seconds, save_seconds):

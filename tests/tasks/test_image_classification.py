@@ -38,6 +38,13 @@ def test_a_data_path_is_made_absolute_so_that_the_run_is_found_from_anywhere(tmp
     assert resolve(config(data={"path": "photos"}, model={"weights": "none"})).data.path == str(tmp_path / "photos")
 
 
+def test_mixing_takes_two_images_in_an_update_not_in_a_micro_batch():
+    small = {"batch_size": 1, "accumulation_steps": 2}
+    assert resolve(config(augment={"mixup": 0.2}, train=small)).augment.mixup == 0.2
+    with pytest.raises(ConfigError, match=r"augment.cutmix mixes the images of a batch, but train.batch_size 1"):
+        resolve(config(augment={"cutmix": 0.2}, train={"batch_size": 1}))
+
+
 def test_too_small_an_image_is_refused():
     with pytest.raises(ConfigError, match="32"):
         resolve(config(data={"image_size": 31}))

@@ -6,10 +6,14 @@ import numpy as np
 from tfpt.task import Unit
 
 
-def residual_model(blocks: int = 3, width: int = 4, classes: int = 3, dropout: float = 0.0) -> keras.Model:
-    """Convolution, BatchNormalization and a shortcut per block, then a pooled softmax head. Input [b, 8, 8, 3]."""
+def residual_model(blocks: int = 3, width: int = 4, classes: int = 3, dropout: float = 0.0,
+                   of_bytes: bool = False) -> keras.Model:
+    """Convolution, BatchNormalization and a shortcut per block, then a pooled softmax head. Input [b, 8, 8, 3], about
+    0 to 1, or 0 to 255 if it is ``of_bytes``.
+    """
     inputs = keras.Input((8, 8, 3), name="pixels")
-    x = keras.layers.Conv2D(width, 3, padding="same", name="stem")(inputs)
+    scaled = keras.layers.Rescaling(1 / 255, name="scale")(inputs) if of_bytes else inputs
+    x = keras.layers.Conv2D(width, 3, padding="same", name="stem")(scaled)
     for block in range(blocks):
         y = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"block_{block}_conv")(x)
         y = keras.layers.BatchNormalization(name=f"block_{block}_bn")(y)

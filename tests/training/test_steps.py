@@ -34,6 +34,14 @@ def batches(batch_size, count=20):
     return tf.data.Dataset.from_tensor_slices({"image": inputs, "label": labels}).batch(batch_size)
 
 
+def mixed_batches(batch_size):
+    """Every example has another label as well, and a share of its own."""
+    shares = np.random.default_rng(2).random(20).astype("float32")
+    pairs = tf.data.Dataset.zip(batches(20), tf.data.Dataset.from_tensors(shares))
+    return pairs.map(lambda batch, share: {**batch, "other_label": tf.roll(batch["label"], 1, 0),
+                                           "share": share}).unbatch().batch(batch_size)
+
+
 def trained(context, data, micro_batch_size, groups):
     call = many_steps(classifier_train_step(context, "image", cross_entropy(3), micro_batch_size))
     iterator, totals = iter(data), zero_totals(NAMES)
@@ -59,6 +67,41 @@ def test_accumulated_micro_batches_are_one_big_batch(l2):
     for ours, theirs in zip(pieces, whole):
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
     assert totals == pytest.approx(expected)
+
+
+def test_accumulated_micro_batches_of_mixed_examples_are_one_big_batch():
+    pieces, totals = trained(problem(accumulation_steps=3), mixed_batches(12), 5, [2])
+    whole, expected = trained(problem(), mixed_batches(12), 12, [2])
+    for ours, theirs in zip(pieces, whole):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
+    assert totals == pytest.approx(expected)
+
+
+def test_mixed_examples_train_as_soft_labels_do_in_keras_fit():
+    context = problem()
+    peer = keras.models.clone_model(context.model)
+    peer.set_weights(context.model.get_weights())
+    peer.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy")
+
+    def soft(batch):
+        share = batch["share"][:, tf.newaxis]
+        return batch["image"], share * tf.one_hot(batch["label"], 3) + (1 - share) * tf.one_hot(batch["other_label"], 3)
+
+    history = peer.fit(mixed_batches(4).map(soft), verbose=0, shuffle=False).history
+    weights, totals = trained(context, mixed_batches(4), 4, [5])
+    for ours, theirs in zip(weights, peer.get_weights()):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    assert totals["loss"] / totals["examples"] == pytest.approx(history["loss"][0], rel=1e-5)
+
+
+def test_accuracy_counts_the_label_with_the_larger_share():
+    context = problem()
+    batch = next(iter(mixed_batches(20).as_numpy_iterator()))
+    main = np.where(batch["share"] >= 0.5, batch["label"], batch["other_label"])
+    predicted = context.model(batch["image"], training=False).numpy().argmax(axis=1)
+    _, totals = trained(context, mixed_batches(20), 20, [1])
+    assert totals["correct"] == (predicted == main).sum()
+    assert (predicted == main).sum() != (predicted == batch["label"]).sum()
 
 
 def test_the_update_is_that_of_keras_fit():

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tfpt.config.loading import load_config
+from tfpt.config.loading import load_config, with_values
 from tfpt.registry import get_task
 from tfpt.training.screen import Screen
 from tfpt.workflows.plan import make_plan, phase_records, show_plan
@@ -42,6 +42,16 @@ def test_the_same_seed_gives_the_same_initial_weights(planned):
         assert (one == other).all()
     other_seed = make_plan(task, replace(config, train=replace(config.train, seed=1)), splits)
     assert not all((one == other).all() for one, other in zip(plan.model.get_weights(), other_seed.model.get_weights()))
+
+
+def test_what_rules_the_cache_out_is_said(planned):
+    task, config, splits, _ = planned
+    config = task.resolve(with_values(config, {"augment.mixup": 0.2, "augment.cutmix": 1.0}, "here"))
+    plan = make_plan(task, config, splits)
+    stream = io.StringIO()
+    show_plan(Screen(stream), task, config, splits, plan, "logs")
+    assert ("cache     none: augment.mixup and augment.cutmix make new images out of pairs in each epoch\n"
+            in stream.getvalue()) and not plan.cache.cuts
 
 
 def test_the_screen_says_what_will_happen(planned):

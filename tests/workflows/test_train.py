@@ -52,6 +52,11 @@ def nothing_written(folder):
     ({"data.train_per_class": 100000}, "train_per_class"),
     ({"loss.class_weights": {"eleven": 2.0}}, "eleven"),
     ({"optimizer.warmup_epochs": 2}, "warmup_epochs"),
+    ({"augment.mixup": 0.2, "train.batch_size": 1, "train.accumulation_steps": 1}, "leaves none to mix with"),
+    ({"augment.erasing": 1.5}, "at most 1"),
+    ({"augment.randaugment": 2}, "operations, magnitude"),
+    ({"augment.randaugment.magnitude": 11}, "at most 10"),
+    ({"loss.focal_gamma": -1}, "at least 0"),
     ({"optimizer.schedule": "exponential", "optimizer.final_rate": 0}, "final_rate"),
 ])
 def test_bad_settings_are_refused_and_nothing_is_written(tmp_path, settings, words):

@@ -54,13 +54,34 @@ class ImageModelConfig:
 
 
 @dataclass(frozen=True)
+class RandAugmentConfig:
+    """RandAugment (Cubuk et al. 2020): operations drawn from fourteen, such as rotate, equalize and sharpness."""
+
+    operations: int = setting(0, "operations per image, one after the other; 0: off, 2 is usual", minimum=0,
+                              maximum=16)
+    magnitude: float = setting(9.0, "how far each goes: 0 changes next to nothing, 10 is the farthest", minimum=0,
+                               maximum=10)
+
+
+@dataclass(frozen=True)
 class AugmentConfig:
-    """Random changes of the training images, drawn from (seed, image, view)."""
+    """Random changes of the training images, drawn from (seed, image, view); of mixing, from (seed, epoch, step)."""
 
     flip: bool = setting(True, "mirror left and right")
     rotation: float = setting(0.0, "turn by up to this share of a full turn, either way", minimum=0, maximum=0.5)
     zoom: float = setting(0.0, "zoom by up to this share, in or out", minimum=0, below=1)
     contrast: float = setting(0.0, "change contrast by up to this share", minimum=0, below=1)
+    randaugment: RandAugmentConfig = RandAugmentConfig()
+    erasing: float = setting(
+        0.0, "probability of a rectangle of noise in the image (Zhong et al. 2020); 0: off, 0.5 is theirs", minimum=0,
+        maximum=1)
+    mixup: float = setting(
+        0.0, "blend each image of a batch with another, by shares from Beta(mixup, mixup) (Zhang et al. 2018); 0: off, "
+             "0.2 is usual; switches the prefix cache off", minimum=0, maximum=1000)
+    cutmix: float = setting(
+        0.0, "put a rectangle of another image of the batch into each, its area from Beta(cutmix, cutmix) (Yun et al. "
+             "2019); 0: off, 1 is usual; with mixup one of both per batch; switches the prefix cache off", minimum=0,
+        maximum=1000)
     views: int = setting(4, "different views of an image that training draws from; 0: a fresh one every epoch",
                          minimum=0, maximum=1024)
 

@@ -64,6 +64,9 @@ class LossConfig:
     label_smoothing: float = setting(0.0, "share of the target spread evenly over all classes", minimum=0, below=1)
     class_weights: Literal["none", "balanced"] | dict[str, float] = setting(
         "none", "balanced (each class counts the same), or a weight per class name")
+    focal_gamma: float = setting(
+        0.0, "of the focal loss (Lin et al. 2017), which counts well classified examples less; 0: cross-entropy, 2 is "
+             "usual", minimum=0)
 
 
 @dataclass(frozen=True)

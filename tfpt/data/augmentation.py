@@ -10,6 +10,9 @@ import keras
 import tensorflow as tf
 
 from tfpt.config.image_classification import AugmentConfig
+from tfpt.data.erasing import erase_rectangle
+from tfpt.data.randaugment import randaugment
+from tfpt.data.stateless import fold_in, stateless_seed
 
 
 def effective_views(augment: AugmentConfig) -> int:
@@ -24,22 +27,24 @@ def effective_views(augment: AugmentConfig) -> int:
 
 def is_identity(augment: AugmentConfig) -> bool:
     """Whether every view is the image itself: nothing is on, or the one view of an image that only flips."""
-    return not _layer_settings(augment) and (not augment.flip or augment.views == 1)
+    return not _changes(augment) and (not augment.flip or augment.views == 1)
 
 
 def is_batchable(augment: AugmentConfig) -> bool:
     """Whether ``flip_images`` alone does it, a whole batch at once."""
-    return not _layer_settings(augment)
+    return not _changes(augment)
 
 
 PLAIN_VIEW = "plain"
+_RANDAUGMENT, _ERASING = -1, -2
+"""Keep the seeds of a view apart: the draws of Keras's layers are counted from 1."""
 
 
 def view_text(augment: AugmentConfig, seed: int, view: int) -> str:
     """What the pixels of a view depend on beside the image: the same text, the same pixels."""
     if _flips_alone(augment) and augment.views > 0:
         return "mirrored" if view == 1 else PLAIN_VIEW
-    return f"flip {augment.flip} {_layer_settings(augment)} seed {seed} view {view}"
+    return f"flip {augment.flip} {_changes(augment)} seed {seed} view {view}"
 
 
 def augment_image(image: tf.Tensor, example_id: tf.Tensor, view: tf.Tensor, augment: AugmentConfig,
@@ -50,7 +55,8 @@ def augment_image(image: tf.Tensor, example_id: tf.Tensor, view: tf.Tensor, augm
         image: uint8 ``[size, size, 3]``.
         example_id: int64 scalar, as in ``ImageSource.example_ids``.
         view: int64 scalar, as in ``order.view_numbers`` for ``effective_views(augment)``.
-        augment: what may change. Rotation, zoom and contrast are those of Keras's layers of that name.
+        augment: what may change, in this order: flip; rotation, zoom and contrast, which are those of Keras's layers
+            of that name; RandAugment; erasing. Mixing is not part of a view.
         seed: the run's seed.
 
     Returns:
@@ -60,12 +66,14 @@ def augment_image(image: tf.Tensor, example_id: tf.Tensor, view: tf.Tensor, augm
     flipped = flip_images(image[tf.newaxis], tf.reshape(example_id, [1]), tf.reshape(view, [1]), augment, seed)[0]
     if is_batchable(augment):
         return flipped
-    draws = _ExampleSeed(seed, example_id, view)
-    pixels = tf.cast(flipped, tf.float32)
-    for layer in _layers(_layer_settings(augment)):
-        transformation = layer.get_random_transformation(pixels, training=True, seed=draws)
-        pixels = layer.transform_images(pixels, transformation, training=True)
-    return tf.ensure_shape(tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8), image.shape)
+    seed_of_view = stateless_seed(seed, example_id, view)
+    pixels = _through_layers(flipped, seed_of_view, augment)
+    if augment.randaugment.operations:
+        pixels = randaugment(pixels, fold_in(seed_of_view, _RANDAUGMENT), augment.randaugment.operations,
+                             augment.randaugment.magnitude)
+    if augment.erasing:
+        pixels = erase_rectangle(pixels, fold_in(seed_of_view, _ERASING), augment.erasing)
+    return tf.ensure_shape(pixels, image.shape)
 
 
 def flip_images(images: tf.Tensor, example_ids: tf.Tensor, views: tf.Tensor, augment: AugmentConfig,
@@ -93,25 +101,32 @@ def flip_images(images: tf.Tensor, example_ids: tf.Tensor, views: tf.Tensor, aug
     return tf.ensure_shape(tf.dynamic_stitch(places, [kept, tf.reverse(turned, axis=[2])]), images.shape)
 
 
-class _ExampleSeed(keras.random.SeedGenerator):
-    """Gives Keras's layers their seeds from (seed, example, view) and a count of the draws, without any state.
+def _through_layers(image: tf.Tensor, seed_of_view: tf.Tensor, augment: AugmentConfig) -> tf.Tensor:
+    layers = _layers(_layer_settings(augment))
+    if not layers:
+        return image
+    draws = _LayerSeeds(seed_of_view)
+    pixels = tf.cast(image, tf.float32)
+    for layer in layers:
+        transformation = layer.get_random_transformation(pixels, training=True, seed=draws)
+        pixels = layer.transform_images(pixels, transformation, training=True)
+    return tf.ensure_shape(tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8), image.shape)
+
+
+class _LayerSeeds(keras.random.SeedGenerator):
+    """Gives Keras's layers their seeds from that of the view and a count of the draws, without any state.
 
     The layers take a SeedGenerator or a plain int, and repeat the int for every draw: this stands in for the first.
     """
 
-    def __init__(self, seed: int, example_id: tf.Tensor, view: tf.Tensor):
-        base = tf.constant([seed & 0x7FFFFFFF, seed >> 31], tf.int64)
-        self._seed = _fold_in(_fold_in(base, example_id), view)
+    def __init__(self, seed_of_view: tf.Tensor):
+        self._seed = seed_of_view
         self._draws = 0
 
     def next(self, ordered: bool = True) -> tf.Tensor:
         """int64 ``[2]``, another one at each call; non-negative, as Keras casts it to int32."""
         self._draws += 1
-        return tf.bitwise.bitwise_and(_fold_in(self._seed, self._draws), tf.constant(0x7FFFFFFF, tf.int64))
-
-
-def _fold_in(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
-    return tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int64))
+        return tf.bitwise.bitwise_and(fold_in(self._seed, self._draws), tf.constant(0x7FFFFFFF, tf.int64))
 
 
 def _coin(example_ids: tf.Tensor, views: tf.Tensor, seed: int) -> tf.Tensor:
@@ -131,13 +146,21 @@ def _mix(words: tf.Tensor) -> tf.Tensor:
     return tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, tf.constant(31, tf.uint64)))
 
 
+def _changes(augment: AugmentConfig) -> tuple[tuple[Any, ...], ...]:
+    """What a view has beside a flip, with its settings."""
+    chosen = augment.randaugment
+    return (*_layer_settings(augment),
+            *([("randaugment", chosen.operations, chosen.magnitude)] if chosen.operations else []),
+            *([("erasing", augment.erasing)] if augment.erasing else []))
+
+
 def _layer_settings(augment: AugmentConfig) -> tuple[tuple[str, float], ...]:
     settings = {"rotation": augment.rotation, "zoom": augment.zoom, "contrast": augment.contrast}
     return tuple((name, amount) for name, amount in settings.items() if amount > 0)
 
 
 def _flips_alone(augment: AugmentConfig) -> bool:
-    return augment.flip and not _layer_settings(augment)
+    return augment.flip and not _changes(augment)
 
 
 @cache

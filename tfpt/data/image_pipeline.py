@@ -13,6 +13,7 @@ from tfpt.data.augmentation import (
     PLAIN_VIEW, augment_image, effective_views, flip_images, is_batchable, is_identity, view_text)
 from tfpt.data.autotune import without_autotune
 from tfpt.data.decode import decode_and_resize, resize_image
+from tfpt.data.mixing import mixed_batches, mixing_settings
 from tfpt.data.order import epoch_order, view_numbers
 from tfpt.data.row_segments import KEY_BYTES
 from tfpt.data.source import ImageSource
@@ -36,10 +37,12 @@ def train_batches(source: ImageSource, *, image_size: int, augment: AugmentConfi
     ``data_seed``: a run that stops can go on from any batch. The element_spec is the same in every epoch.
 
     Yields:
-        ``{"image": uint8 [b, size, size, 3], "label": int32 [b]}``
+        ``{"image": uint8 [b, size, size, 3], "label": int32 [b]}``; of mixed images what ``mixed_batches`` gives.
     """
     visits = epoch_visits(source, augment, seed, epoch)[first_step * batch_size:]
-    return image_batches(source, visits, image_size=image_size, augment=augment, seed=data_seed, batch_size=batch_size)
+    batches = image_batches(source, visits, image_size=image_size, augment=augment, seed=data_seed,
+                            batch_size=batch_size)
+    return mixed_batches(batches, augment, seed, epoch, first_step) if mixing_settings(augment) else batches
 
 
 def eval_batches(source: ImageSource, *, image_size: int, batch_size: int) -> tf.data.Dataset:
@@ -64,7 +67,7 @@ def plain_visits(source: ImageSource) -> Visits:
 
 def image_batches(source: ImageSource, visits: Visits, *, image_size: int, augment: AugmentConfig, seed: int,
                   batch_size: int) -> tf.data.Dataset:
-    """The images of ``visits``, in order, in batches like those of ``train_batches``."""
+    """The images of ``visits``, in order, in batches like those of ``train_batches``, none of them mixed."""
     columns = {"index": visits.index, "example_id": source.example_ids[visits.index], "view": visits.view}
     if not visits.augmented:
         return _batches(source, columns, image_size, batch_size)

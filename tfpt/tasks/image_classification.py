@@ -12,7 +12,9 @@ from tfpt.config.image_classification import ImageClassificationConfig
 from tfpt.config.paths import with_absolute_paths
 from tfpt.data import image_pipeline, image_splits
 from tfpt.data.augmentation import effective_views
+from tfpt.data.mixing import mixing_settings, new_images_text
 from tfpt.data.source import ImageSource
+from tfpt.errors import ConfigError
 from tfpt.evaluation.classification import classifier_evaluation
 from tfpt.evaluation.mirrored import mirrored_average
 from tfpt.evaluation.predictions import predict_probabilities, probability_batches
@@ -47,6 +49,7 @@ def resolve(config: Config) -> Config:
     model, data = pretrained.resolve_weights(config.model, config.data)
     pretrained.check_weights(model)
     backbone.check_image_size(model.backbone, image_size(replace(config, data=data)))
+    check_mixing(config)
     freeze = config.freeze
     if freeze.unfreeze is None and freeze.phases is None:
         freeze = replace(freeze, unfreeze="scratch" if model.weights == "none" else 10)
@@ -81,6 +84,14 @@ def adjust_dropout(model: Any, rate: float) -> None:
 
 def load_weights(config: Config, model: Any) -> None:
     pretrained.load_backbone_weights(model, config.model, image_size(config))
+
+
+def check_mixing(config: Config) -> None:
+    """Mixing takes two images: ConfigError if an update has one."""
+    names = mixing_settings(config.augment)
+    if names and update_size(config) == 1:
+        raise ConfigError(f"{' and '.join(names)} mixes the images of a batch, but train.batch_size 1 with "
+                          "train.accumulation_steps 1 leaves none to mix with. Raise one of them.")
 
 
 def describe(config: Config, model: Any, metadata: Mapping[str, Any]) -> str:
@@ -138,7 +149,8 @@ REUSABLE = ReusableInputs(
     name="image", views=lambda config: effective_views(config.augment), train_visits=train_visits,
     eval_visits=lambda config, source: image_pipeline.plain_visits(source), inputs=visit_inputs, targets=visit_targets,
     keys=lambda config, source, visits: image_pipeline.visit_keys(source, visits, config.augment, data_seed(config)),
-    update_size=update_size, eval_size=lambda config: EVAL_BATCH_SIZE)
+    update_size=update_size, eval_size=lambda config: EVAL_BATCH_SIZE,
+    obstacle=lambda config: new_images_text(config.augment))
 
 
 def default_search(config: Config) -> dict[str, Any]:
@@ -154,7 +166,7 @@ def weights_of_classes(config: Config, metadata: Mapping[str, Any]) -> np.ndarra
 def train_step(context: StepContext) -> Step:
     config, metadata = context.config, context.metadata
     loss = cross_entropy(len(metadata["class_names"]), config.loss.label_smoothing,
-                         weights_of_classes(config, metadata))
+                         weights_of_classes(config, metadata), config.loss.focal_gamma)
     return classifier_train_step(context, "image", loss, config.train.batch_size)
 
 

@@ -1,13 +1,12 @@
 """Train and evaluation steps for a classifier, and the ``tf.function`` that runs many steps in one call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from tfpt.task import Batch, Step, StepContext, Totals
-
-LossPerExample = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+from tfpt.training.losses import TARGET_NAMES, LossPerExample, Targets, loss_of_targets, main_label
 
 
 def many_steps(step: Step) -> Any:
@@ -67,35 +66,41 @@ def classifier_train_step(context: StepContext, input_name: str, loss_per_exampl
                           micro_batch_size: int) -> Step:
     """A step that updates once per batch, from micro-batches of at most ``micro_batch_size`` examples.
 
-    The gradient is that of the mean loss over the whole batch plus the layers' penalties, however it is cut.
+    The gradient is that of the mean loss over the whole batch plus the layers' penalties, however it is cut. Examples
+    may be mixed (``losses.Targets``); accuracy then counts the label with the larger share.
     """
     (name, optimizer), = context.optimizers.items()
     variables = context.trainable[name]
 
-    def gradients_of(inputs: Any, labels: tf.Tensor, share: tf.Tensor) -> tuple[list[Any], Totals]:
+    def targets_of(batch: Batch) -> Targets:
+        return {key: batch[key] for key in TARGET_NAMES if key in batch}
+
+    def gradients_of(inputs: Any, targets: Targets, share: tf.Tensor) -> tuple[list[Any], Totals]:
         with tf.GradientTape() as tape:
             probabilities = context.forward(inputs)
-            losses = loss_per_example(labels, probabilities)
+            losses = loss_of_targets(loss_per_example, targets, probabilities)
             objective = share * sum(context.model.losses, tf.reduce_mean(losses))  # .losses: the layers' penalties
             scaled = optimizer.scale_loss(objective)
         gradients = tape.gradient(scaled, [variable.value for variable in variables],
                                   unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return gradients, classifier_totals(losses, labels, probabilities)
+        return gradients, classifier_totals(losses, main_label(targets), probabilities)
 
     def one_piece(batch: Batch) -> Totals:
-        gradients, totals = gradients_of(batch[input_name], batch["label"], tf.constant(1.0))
+        gradients, totals = gradients_of(batch[input_name], targets_of(batch), tf.constant(1.0))
         optimizer.apply(gradients, variables)
         return totals
 
     def in_pieces(batch: Batch) -> Totals:
-        inputs, labels, count = batch[input_name], batch["label"], tf.size(batch["label"])
+        inputs, targets = batch[input_name], targets_of(batch)
+        count = tf.size(targets["label"])
         gradients = [tf.zeros_like(variable.value) for variable in variables]
         totals = {key: tf.constant(0.0, tf.float64) for key in ("examples", "loss", "correct")}
         for start in tf.range(0, count, micro_batch_size):
             tf.autograph.experimental.set_loop_options(parallel_iterations=1)  # one micro-batch's memory, not ten's
             piece = slice(start, start + micro_batch_size)
-            share = tf.cast(tf.size(labels[piece]) / count, tf.float32)
-            piece_gradients, piece_totals = gradients_of(inputs[piece], labels[piece], share)
+            piece_targets = {key: target[piece] for key, target in targets.items()}
+            share = tf.cast(tf.size(piece_targets["label"]) / count, tf.float32)
+            piece_gradients, piece_totals = gradients_of(inputs[piece], piece_targets, share)
             gradients = [total + gradient for total, gradient in zip(gradients, piece_gradients)]
             totals = {key: totals[key] + tf.cast(piece_totals[key], tf.float64) for key in totals}
         optimizer.apply(gradients, variables)

@@ -14,6 +14,8 @@ def cache_workload(task: Task, config: Any, splits: Splits) -> Workload | str:
         return "off: frozen layers run for every batch"
     if reusable is None:
         return f"the inputs of {task.name} never come twice"
+    if obstacle := reusable.obstacle(config):
+        return obstacle
     views = reusable.views(config)
     if not views:
         return "augment.views 0 makes a fresh view of every image in each epoch"
