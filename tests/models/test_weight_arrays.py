@@ -60,6 +60,19 @@ def test_layers_that_keras_names_are_numbered_from_0_in_the_order_of_their_makin
     assert by_name["conv2d/kernel"] is layers[0].kernel and by_name["conv2d_1/kernel"] is layers[1].kernel
 
 
+def test_weights_without_a_name_of_their_own_are_numbered_by_layer():
+    """ConvNeXt's LayerScale has one."""
+    def scaled() -> keras.Model:
+        inputs = keras.Input((4, 4, 3))
+        scale = keras.src.applications.convnext.LayerScale(0.5, 3, name="scale")
+        return keras.Model(inputs, keras.src.applications.convnext.LayerScale(0.5, 3, name="other")(scale(inputs)))
+
+    first, second = scaled(), scaled()
+    assert first.weights[0].path != second.weights[0].path
+    assert [name for name, _ in named_weights(first.layers)] == [name for name, _ in named_weights(second.layers)] == [
+        "scale/variable", "other/variable"]
+
+
 @pytest.mark.parametrize("of, expected, message", [
     ("ResNet50", "VGG16", "parameters of ResNet50: use --backbone ResNet50"),
     ("MobileNet", "MobileNetV2", "parameters of MobileNet: use --backbone MobileNet"),

@@ -96,9 +96,24 @@ def test_the_exported_model_gives_the_trained_numbers(cached, answers, tmp_path)
     np.testing.assert_allclose(pixels(pixels=tf.constant(answers[1]))["probabilities"], answers[0], atol=1e-4)
 
 
+OF_EACH_FAMILY = ("MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTiny", "ResNet50V2", "DenseNet121",
+                  "NASNetMobile")
+
+
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTiny",
-                                  "ResNet50V2", "NASNetMobile"])
+@pytest.mark.parametrize("name", OF_EACH_FAMILY)
+def test_everything_trains_from_the_first_epoch(name, tmp_path):
+    """Every weight moves, as the check at the end of a phase asks, and statistics too."""
+    config, options = training_of(name, mode="off")
+    job = small_job(tmp_path, replace(config, freeze=FreezeConfig(unfreeze="scratch", head_epochs=0)), **options)
+    before = {weight.path: weight.numpy() for weight in job.model.non_trainable_weights}
+    assert np.isfinite(losses(Loop(job))).all()
+    statistics = [weight for weight in job.model.weights if weight.path.endswith(("moving_mean", "moving_variance"))]
+    assert all((weight.numpy() != before[weight.path]).any() for weight in statistics)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", OF_EACH_FAMILY)
 def test_interrupted_it_goes_on_to_the_same_bits(name, tmp_path):
     """The rows computed anew, dropout and stochastic depth where they were."""
     config, options = training_of(name, fold_batch_norm=True, mode="auto")

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -20,7 +21,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 def named_weights(layers: Iterable[keras.layers.Layer]) -> Iterator[tuple[str, keras.Variable]]:
     """Each weight of ``layers`` as (``"layer/weight"``, variable), nested models opened.
 
-    Layers that Keras named by itself are numbered from 0: it goes on counting over all models of a process.
+    Layers and weights that Keras named by itself are numbered from 0: it goes on counting over all of a process.
     """
     opened = [layer for layer in _opened(layers) if layer.weights]
     numbers: dict[str, set[int]] = defaultdict(set)
@@ -30,8 +31,12 @@ def named_weights(layers: Iterable[keras.layers.Layer]) -> Iterator[tuple[str, k
         kind, number = _kind_and_number(layer)
         place = sorted(numbers[kind]).index(number)
         name = layer.name if number < 0 else f"{kind}_{place}" if place else kind
+        unnamed = 0
         for weight in layer.weights:
-            yield f"{name}/{weight.path.split(layer.name + '/', 1)[-1]}", weight
+            own = weight.path.split(layer.name + "/", 1)[-1]
+            if re.fullmatch(r"variable(_\d+)?", own):
+                own, unnamed = f"variable_{unnamed}" if unnamed else "variable", unnamed + 1
+            yield f"{name}/{own}", weight
 
 
 def _opened(layers: Iterable[keras.layers.Layer]) -> Iterator[keras.layers.Layer]:
