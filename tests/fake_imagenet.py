@@ -4,24 +4,39 @@ Use it with the environment variable KERAS_HOME, which Keras reads when it is im
 imported Keras, ``monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(keras_home))`` does the same.
 """
 
+import sys
 from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 from keras.src.legacy.saving import legacy_h5_format
 
+from tests.backbones import as_if_trained, coarse_pictures, small_size
+from tfpt.models.families import FAMILIES
 
-def write_fake_imagenet(keras_home: Path, alpha: float, size: int) -> keras.Model:
-    """Write a random MobileNetV2 where Keras looks for its ImageNet weights, and return it."""
-    model = keras.applications.MobileNetV2(input_shape=(size, size, 3), alpha=alpha, include_top=False, weights=None)
-    for weight in model.weights:
-        # BatchNormalization's ones and zeros would hide a layer left out. Kernels are random already, and moving them
-        # all up would saturate every ReLU6, so that nothing could be trained behind them.
-        if len(weight.shape) == 1:
-            weight.assign(weight + keras.random.uniform(weight.shape, 0.01, 0.1))
+
+def write_fake_imagenet(keras_home: Path, alpha: float | None, size: int, name: str = "MobileNetV2") -> keras.Model:
+    """Write a random backbone where Keras looks for the ImageNet weights of that image size, and return it."""
+    family, side = FAMILIES[name], small_size(name)
+    width = {"alpha": alpha} if family.takes_alpha else {}
+    builder = getattr(keras.applications, name)
+    model = builder(input_shape=(side, side, 3), include_top=False, weights=None, **width)
+    pixels = sys.modules[builder.__module__].preprocess_input(coarse_pictures(0, 32, side))
+    own_scaling = [layer for layer in model.layers if isinstance(layer, keras.layers.Normalization) and layer.weights]
+    # A fresh model's ones and zeros would hide a layer left out. What EfficientNet's weights are used with divides by
+    # the root of the deviation once more.
+    _set_statistics(own_scaling, power=3)
+    as_if_trained(model, pixels)
+    _set_statistics(own_scaling, power=2)
     folder = keras_home / "models"
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{size}_no_top.h5"
-    with h5py.File(folder / name, "w") as file:
+    with h5py.File(folder / family.imagenet_file(size, alpha), "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, model)
     return model
+
+
+def _set_statistics(own_scaling: list[keras.layers.Normalization], power: int) -> None:
+    for layer in own_scaling:
+        layer.set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])**power, np.array(0)])
+        layer.finalize_state()

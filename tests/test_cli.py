@@ -42,7 +42,8 @@ def heed_interrupts():
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([name, "--help"] for name in COMMANDS), ["runs"],
-                                       ["cache", "list"], ["cache", "verify"], ["cache", "clear"]], ids=" ".join)
+                                       ["backbones"], ["cache", "list"], ["cache", "verify"], ["cache", "clear"]],
+                         ids=" ".join)
 def test_help_imports_nothing_heavy(arguments, tmp_path):
     done = run(*arguments, code=LOADED, cwd=tmp_path, TFPT_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0 and done.stderr.splitlines()[-1] == "[]", done.stderr

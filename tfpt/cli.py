@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": ("tfpt.commands.predict:command", "Say what a run's model sees in files and folders."),
     "export": ("tfpt.commands.export:command", "Write a run's model for serving, and check its numbers."),
     "serve-check": ("tfpt.commands.serve_check:command", "Check an export as a server would load it."),
+    "backbones": ("tfpt.commands.backbones:command", "List the backbones: size, work, layers, ImageNet weights."),
     "runs": ("tfpt.commands.runs:command", "List the runs: status, data, schedule, score."),
     "cache": ("tfpt.commands.cache:command", "Show, check and clear what is kept between runs."),
 }

@@ -6,7 +6,7 @@ import keras
 import pytest
 
 import tfpt.training.schedules
-from tfpt.models.families import FAMILIES
+from tests.backbones import OF_EACH_KIND, every, small_size, without_values
 from tfpt.models.keras_config import check_config
 
 LAYER = {"module": "keras.layers", "class_name": "Dense", "config": {"name": "dense", "units": 3}}
@@ -44,12 +44,16 @@ def test_models_of_keras_pass(make):
     check_config(config_of(make()))
 
 
-@pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_backbones_pass(family):
-    size = max(FAMILIES[family].minimum_size, 32)
-    with keras.StatelessScope(initialize_variables=False):  # without their weights, which take seconds to make
+@pytest.mark.parametrize("family", every(*OF_EACH_KIND))
+def test_backbones_pass_and_safe_mode_makes_them(family):
+    def check() -> None:
+        size = small_size(family)
         model = getattr(keras.applications, family)(weights=None, include_top=False, input_shape=(size, size, 3))
         check_config(config_of(model))
+        again = keras.saving.deserialize_keras_object(config_of(model), safe_mode=True)
+        assert again.count_params() == model.count_params() and len(again.operations) == len(model.operations)
+
+    without_values(check)
 
 
 def test_compiled_models_pass():

@@ -47,7 +47,7 @@ def test_what_is_refused_before_tensorflow_starts(asset, error, message, data, m
 def test_weights_of_another_family(tmp_path):
     (tmp_path / "backbone.keras").touch()
     (tmp_path / "backbone.json").write_text('{"backbone": "ResNet50", "alpha": null}')
-    with pytest.raises(WeightsError, match="are of ResNet50.*--set model.backbone=ResNet50"):
+    with pytest.raises(WeightsError, match="are of ResNet50.*--backbone ResNet50"):
         resolve_weights(ImageModelConfig(weights=str(tmp_path / "backbone.keras")), ImageDataConfig())
 
 
@@ -101,5 +101,5 @@ def test_the_description_is_what_the_next_run_needs():
     description = backbone_description(ImageModelConfig(alpha=0.35, weights="imagenet"), SIZE, METADATA)
     assert description == {
         "backbone": "MobileNetV2", "alpha": 0.35, "image_size": SIZE, "layers": 153,
-        "preprocessing": {"scale": 1 / 127.5, "offset": -1.0},
+        "preprocessing": {"channels": "RGB", "scale": 1 / 127.5, "offset": -1.0},
         "trained_on": {"class_names": ["cat", "dog", "owl"], "started_from": "imagenet"}}

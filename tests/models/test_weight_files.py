@@ -34,7 +34,7 @@ def test_a_keras_file_that_is_none(tmp_path, fresh):
 def test_a_model_without_the_layers(tmp_path, fresh):
     x = keras.Input((2,))
     keras.Model(x, keras.layers.Dense(2)(x)).save(tmp_path / "other.keras")
-    with pytest.raises(WeightsError, match="Conv1/kernel, but .*other.keras lacks it .*model.backbone=NAME"):
+    with pytest.raises(WeightsError, match="Conv1/kernel, but .*other.keras lacks it .*--backbone NAME"):
         fill_from_keras_file(fresh, tmp_path / "other.keras", CONFIG)
 
 

@@ -56,3 +56,16 @@ def test_accuracy_ranks_and_loss_breaks_the_tie():
     assert rank(by_accuracy, {"accuracy": 0.9, "loss": 0.4}) > rank(by_accuracy, {"accuracy": 0.9, "loss": 0.5})
     by_loss = replace(by_accuracy, train=replace(by_accuracy.train, best_metric="loss"))
     assert rank(by_loss, {"accuracy": 0.8, "loss": 0.1}) > rank(by_loss, {"accuracy": 0.9, "loss": 0.5})
+
+
+@pytest.mark.parametrize("backbone, depths", [("MobileNetV2", [0, 5, 10, 20, 40]), ("VGG16", [0, 5, 10])])
+def test_the_search_asks_for_no_more_layers_than_there_are(backbone, depths):
+    asked = resolve(config(model={"backbone": backbone}, data={"path": "photos"}))
+    assert TASK.default_search(asked)["freeze.unfreeze"] == depths
+
+
+def test_the_image_size_is_the_backbone_s_own():
+    large = resolve(config(model={"backbone": "EfficientNetV2S"}, data={"path": "photos"}))
+    assert image_size(large) == 384 and large.model.alpha is None
+    with pytest.raises(ConfigError, match="Xception takes images of at least 71 pixels"):
+        resolve(config(model={"backbone": "Xception", "weights": "none"}, data={"path": "photos", "image_size": 64}))

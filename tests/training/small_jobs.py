@@ -61,7 +61,7 @@ def train_batches(config, part, epoch, first_step):
 
 SMALL_TASK: Task = replace(
     TASK, name="small", describe=lambda *_: "small", units=units_of, train_batches=train_batches,
-    eval_batches=lambda config, part: batches(part, np.arange(EXAMPLES)), reusable=None,
+    eval_batches=lambda config, part: batches(part, np.arange(len(part))), reusable=None,
     train_step=lambda context: classifier_train_step(context, "image", cross_entropy(CLASSES), BATCH_SIZE),
     eval_step=lambda context: classifier_eval_step(context, "image", cross_entropy(CLASSES)))
 
@@ -132,18 +132,19 @@ def small_job(folder: Path, config: ImageClassificationConfig = CONFIG, stop_sig
     tasks that have ``reusable`` unless a ``plan`` is given or its mode is off.
     """
     keras.utils.set_random_seed(7)
-    model = build()
-    units = units_of(model)
+    model, splits = build(), splits or small_splits()
+    units = task.units(model)
     phases = plan_phases(config.freeze, config.train.epochs, units)
-    steps = -(-EXAMPLES // update_size(config))
+    steps = -(-len(splits.train) // update_size(config))
     optimizer = make_optimizer(config.optimizer, ever_trainable(model, units, phases), steps, config.train.epochs,
                                config.train.precision)
     model.compile(optimizer=optimizer, auto_scale_loss=False)
     if plan is None:
         cached = task.reusable is not None and config.cache.mode != "off"
-        plan = small_plan(config, model, phases) if cached else CachePlan(phases=(None,) * len(phases))
+        plan = (small_plan(config, model, phases, units, len(splits.train)) if cached
+                else CachePlan(phases=(None,) * len(phases)))
     optimizers = {"only": (optimizer, optimizer._trainable_variables)}
-    return Job(task, config, splits or small_splits(), model, units, phases, optimizers, steps, folder / "checkpoints",
+    return Job(task, config, splits, model, units, phases, optimizers, steps, folder / "checkpoints",
                folder / "metrics.jsonl", folder / "tensorboard", callbacks, Screen(quiet=True), stop_signal, plan,
                average=make_average(config, optimizers))
 

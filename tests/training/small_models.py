@@ -7,7 +7,7 @@ from tfpt.task import Unit
 
 
 def residual_model(blocks: int = 3, width: int = 4, classes: int = 3, dropout: float = 0.0,
-                   of_bytes: bool = False) -> keras.Model:
+                   of_bytes: bool = False, noise_shape: tuple[int | None, ...] | None = None) -> keras.Model:
     """Convolution, BatchNormalization and a shortcut per block, then a pooled softmax head. Input [b, 8, 8, 3], about
     0 to 1, or 0 to 255 if it is ``of_bytes``.
     """
@@ -19,7 +19,7 @@ def residual_model(blocks: int = 3, width: int = 4, classes: int = 3, dropout: f
         y = keras.layers.BatchNormalization(name=f"block_{block}_bn")(y)
         y = keras.layers.ReLU(name=f"block_{block}_relu")(y)
         if dropout:
-            y = keras.layers.Dropout(dropout, name=f"block_{block}_drop")(y)
+            y = keras.layers.Dropout(dropout, noise_shape, name=f"block_{block}_drop")(y)
         x = keras.layers.Add(name=f"block_{block}_add")([x, y])
     pooled = keras.layers.GlobalAveragePooling2D(name="head_pool")(x)
     outputs = keras.layers.Dense(classes, "softmax", name="head_output", dtype="float32")(pooled)

@@ -70,6 +70,20 @@ def test_six_digits_of_epochs_come_after_five(tmp_path):
     assert names(tmp_path) == ["100000-00000000", "99999-00000000"]
 
 
+@pytest.mark.parametrize("kept, expected, fits", [
+    ("scale_1/variable_90", "scale_1/variable_108", True), ("b_variable_7_average", "b_variable_average", True),
+    ("adam/variable_9_momentum", "adam/variable_momentum", True),
+    ("scale_1/variable_90", "scale_1/gamma", False), ("adam/variable_9_momentum", "adam/variable_9_velocity", False)])
+def test_variables_without_a_name_of_their_own_have_another_number_elsewhere(tmp_path, kept, expected, fits):
+    one, other = ([{"path": path, "shape": [3], "dtype": "float32"}, DESCRIPTION[1]] for path in (kept, expected))
+    checkpoint.save(tmp_path, snapshot(1), one)
+    if fits:
+        assert checkpoint.load_newest(tmp_path, other)[0].state == snapshot(1).state
+    else:
+        with pytest.raises(RunError, match=f"is {kept} .* has {expected} "):
+            checkpoint.load_newest(tmp_path, other)
+
+
 @pytest.mark.parametrize("file", ["state.npz", "best.npz", "manifest.json", "sha256.json"])
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "remove"])
 def test_a_damaged_one_is_passed_over_and_named(tmp_path, file, damage):

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.small_jobs import CACHED_CONFIG, CACHED_TASK, EXAMPLES, images, small_job
+from tests.training.small_models import residual_model
 from tests.training.test_loop import StopAfter, bits
 from tfpt.config.shared import FreezeConfig, PhaseConfig
 from tfpt.errors import Interrupted, TrainingFailed
@@ -127,6 +128,16 @@ def test_folded_float32_rows_follow_it_closely(plain, tmp_path):
 def test_folded_float16_rows_are_resumed_to_the_same_bits(folded, tmp_path, mode, between):
     """Kept on disk, or computed again in other groups."""
     assert goes_on(tmp_path, config_of(mode=mode, **FOLDED), [14], between)[0] == folded
+
+
+def test_stochastic_depth_is_resumed_to_the_same_bits(tmp_path):
+    """EfficientNet's: dropout of whole branches, which is Keras's own."""
+    def build():
+        return residual_model(dropout=0.3, noise_shape=(None, 1, 1, 1))
+
+    config = config_of(mode="auto")
+    whole, plain = run(tmp_path / "whole", config, build=build), run(tmp_path / "plain", config)
+    assert goes_on(tmp_path / "stopped", config, [5, 14], leave_cache, build=build)[0] == whole != plain
 
 
 def splits_with(index, value):

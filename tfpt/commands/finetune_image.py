@@ -9,8 +9,8 @@ from tfpt.commands.training import run_training
 
 
 @click.command("finetune-image")
-@image_flags("--data", "--weights", "--unfreeze", "--epochs", "--batch-size", "--learning-rate", "--image-size",
-             "--alpha", "--cache", "--seed")
+@image_flags("--data", "--backbone", "--weights", "--unfreeze", "--epochs", "--batch-size", "--learning-rate",
+             "--image-size", "--alpha", "--cache", "--seed")
 @run_options
 def command(recipe: str | None, assignments: tuple[str, ...], run_dir: str | None, tensorboard_root: str, resume: bool,
             callback_names: tuple[str, ...], dry_run: bool, as_json: bool, **flags: Any) -> None:
@@ -22,6 +22,7 @@ def command(recipe: str | None, assignments: tuple[str, ...], run_dir: str | Non
     \b
     tfpt finetune-image --unfreeze 10
     tfpt finetune-image --data photos/ --unfreeze 10 --epochs 20
+    tfpt finetune-image --data photos/ --backbone EfficientNetV2B0
     """
     run_training("finetune-image", settings_of(flags), recipe=recipe, assignments=assignments,
                  run_dir=run_dir, tensorboard_root=tensorboard_root, resume=resume,

@@ -11,6 +11,7 @@ from tfpt.commands.options import refuse_empty
 from tfpt.commands.summary import summary_lines
 from tfpt.config.image_classification import ImageClassificationConfig
 from tfpt.config.loading import load_config
+from tfpt.models.families import family_of
 
 
 def run_training(command: str, settings: Mapping[str, Any], *, recipe: str | None, assignments: Sequence[str],
@@ -19,7 +20,8 @@ def run_training(command: str, settings: Mapping[str, Any], *, recipe: str | Non
     """Trains an image classifier as ``command`` and prints its summary, or ``run.json`` as one line."""
     refuse_empty({"--config": recipe, "--run-dir": run_dir, "--tensorboard-root": tensorboard_root})
     # A slip in the config is told at once, not after the seconds that TensorFlow's import takes.
-    load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments)
+    config = load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments)
+    family_of(config.model.backbone)
     runtime.quiet_tensorflow(own_process=True)
     from tfpt.workflows.named_callbacks import load_callbacks
     from tfpt.workflows.train import train

@@ -15,6 +15,7 @@ from tfpt.commands.summary import summary_lines
 from tfpt.config.image_classification import ImageClassificationConfig
 from tfpt.config.loading import load_config
 from tfpt.errors import UsageError
+from tfpt.models.families import family_of
 from tfpt.registry import TASKS
 from tfpt.run_directory import Run
 
@@ -64,7 +65,8 @@ def tune_options(command: Any) -> Any:
 
 @click.command("tune")
 @click.argument("task", default="image_classification")
-@image_flags("--data", "--weights", "--epochs", "--batch-size", "--image-size", "--alpha", "--cache", "--seed")
+@image_flags("--data", "--backbone", "--weights", "--epochs", "--batch-size", "--image-size", "--alpha", "--cache",
+             "--seed")
 @search_options
 @tune_options
 def command(task: str, recipe: str | None, assignments: tuple[str, ...], search: str | None, trials: int | None,
@@ -86,7 +88,9 @@ def command(task: str, recipe: str | None, assignments: tuple[str, ...], search:
     _check_addresses(chief, worker)
     settings = settings_of(flags)
     # A slip in the config is told at once, not after the seconds that TensorFlow's import takes.
-    load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments, with_search=True)
+    config = load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments,
+                         with_search=True)
+    family_of(config.model.backbone)
     runtime.quiet_tensorflow(own_process=True)
     from tfpt.workflows.tune import tune
 

@@ -20,8 +20,9 @@ class ImageDataConfig:
     test: float = setting(0.15, "share of the images kept for the test, if the data has no split of its own",
                           above=0, below=1)
     train_per_class: int | None = setting(None, "train on this many images of each class only", minimum=1)
-    image_size: int | None = setting(None, "side in pixels; null: what the weights were trained at, else 224",
-                                     minimum=1, maximum=4096)
+    image_size: int | None = setting(
+        None, "side in pixels; null: what the weights were trained at, else the backbone's usual one", minimum=1,
+        maximum=4096)
     on_bad_image: Literal["leave_out", "fail"] = setting("leave_out", "what to do with images that can't be read")
     seed: int | None = setting(None, "the seed of the split and of the augmented views; null: train.seed", minimum=0,
                                maximum=2 ** 32 - 1)
@@ -45,7 +46,7 @@ class HeadConfig:
 class ImageModelConfig:
     """The backbone, its weights and the head on it."""
 
-    backbone: str = setting("MobileNetV2", "the backbone's name in keras.applications")
+    backbone: str = setting("MobileNetV2", "the backbone's name in keras.applications; tfpt backbones lists them")
     alpha: float | None = setting(None, "width multiplier; null: that of the weights, else 1.0", above=0, maximum=10)
     weights: str | None = setting(
         None, "imagenet, bundled, none, a run, a .keras or a .weights.h5 file of the backbone; "

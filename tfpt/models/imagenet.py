@@ -1,21 +1,17 @@
 """ImageNet weights, from Keras's own cache or download."""
 
 import contextlib
-import os
 import re
 import socket
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import keras
-import numpy as np
 
 from tfpt.config.image_classification import ImageModelConfig
 from tfpt.errors import WeightsError
-from tfpt.models.backbone import backbone_layers
-from tfpt.models.families import family_of
-from tfpt.models.weight_arrays import fill_backbone, named_weights
+from tfpt.models.families import family_of, keras_model_cache
+from tfpt.models.weight_arrays import arrays_of, fill_backbone
 from tfpt.models.weight_files import short
 
 SILENCE_SECONDS = 30.0
@@ -34,15 +30,8 @@ def fill_from_imagenet(model: keras.Model, config: ImageModelConfig, image_size:
         with _patient_but_not_for_ever(), contextlib.redirect_stdout(sys.stderr):
             source = builder(weights="imagenet", include_top=False, input_shape=(size, size, 3), **width)
     except Exception as error:  # urllib, sockets, h5py and Keras all raise their own
-        raise WeightsError(_unavailable(row.name, error)) from error
-    fill_backbone(model, _renamed_in_order(source, model), config, f"keras.applications.{row.name}")
-
-
-def _renamed_in_order(source: keras.Model, model: keras.Model) -> dict[str, np.ndarray]:
-    """The source's weights under the names of the model's layers; in order, as some families number their names."""
-    values = [weight.numpy() for _, weight in named_weights(source.layers)]
-    names = [name for name, _ in named_weights(backbone_layers(model))]
-    return dict(zip(names, values, strict=True))
+        raise WeightsError(_unavailable(row.name, row.imagenet_file(image_size, config.alpha), error)) from error
+    fill_backbone(model, arrays_of(source.layers), config, f"keras.applications.{row.name}")
 
 
 @contextlib.contextmanager
@@ -55,13 +44,14 @@ def _patient_but_not_for_ever() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _unavailable(name: str, error: Exception) -> str:
-    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "models"
-    download = re.search(r"URL fetch failure on \S+?([\w.-]+\.h5): (?:None -- )?(.*)", str(error))
+def _unavailable(name: str, file: str, error: Exception) -> str:
+    cache = keras_model_cache()
+    download = re.search(r"URL fetch failure on \S+: (?:None -- )?(.*)", str(error))
     if download:
-        reason, remedy = f"the download failed, {download[2]}", f"put {download[1]} into {cache}"
+        reason, remedy = f"the download failed, {download[1]}", f"put {file} into {cache}"
     else:
-        reason, remedy = short(error), f"delete the file in {cache}, where it may be damaged"
-    return (f"ImageNet weights of {name} can't be had here: {reason}. Use --weights bundled (MobileNetV2 with "
+        reason, remedy = short(error), f"delete {file} in {cache}, where it may be damaged"
+    bundled = "" if name == "MobileNetV2" else "--backbone MobileNetV2 "
+    return (f"ImageNet weights of {name} can't be had here: {reason}. Use {bundled}--weights bundled (MobileNetV2 with "
             f"--alpha 0.35, trained at 96 pixels), --weights none, or --weights FILE (.keras or .weights.h5); or "
             f"{remedy}.")

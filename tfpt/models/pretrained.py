@@ -38,7 +38,7 @@ def _check_description(model: ImageModelConfig, description: Mapping[str, Any], 
     backbone = description.get("backbone", model.backbone)
     if backbone != model.backbone:
         raise WeightsError(f"model.backbone is {model.backbone}, but the weights {weights} are of {backbone}. "
-                           f"Use --set model.backbone={backbone}, or other weights.")
+                           f"Use --backbone {backbone}, or other weights.")
     alpha = description.get("alpha")
     if model.alpha is not None and alpha is not None and model.alpha != alpha:
         raise WeightsError(f"model.alpha is {model.alpha:g}, but the weights {weights} are of {backbone} with alpha "
@@ -85,7 +85,7 @@ def backbone_description(config: ImageModelConfig, image_size: int, metadata: Ma
         "backbone": family.name,
         "alpha": config.alpha,
         "image_size": image_size,
-        "preprocessing": {"scale": family.scale, "offset": family.offset},
+        "preprocessing": family.scaling.record(),
         "layers": family.layers,
         "trained_on": {"class_names": list(metadata["class_names"]), "started_from": config.weights},
     }

@@ -1,7 +1,9 @@
 """Weights as a mapping from ``"layer/weight"`` to an array: taken out of one model, checked, put into another."""
 
 import functools
-from collections import Counter
+import math
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 import keras
@@ -10,20 +12,48 @@ import numpy as np
 from tfpt.config.image_classification import ImageModelConfig
 from tfpt.errors import WeightsError
 from tfpt.models.backbone import backbone_layers, build_backbone, pixel_input
-from tfpt.models.families import family_of
+from tfpt.models.families import FAMILIES, family_of
 
 Arrays = Mapping[str, np.ndarray]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def named_weights(layers: Iterable[keras.layers.Layer]) -> Iterator[tuple[str, keras.Variable]]:
-    """Each weight of ``layers`` as (``"layer/weight"``, variable), nested models opened."""
+    """Each weight of ``layers`` as (``"layer/weight"``, variable), nested models opened.
+
+    Layers and weights that Keras named by itself are numbered from 0: it goes on counting over all of a process.
+    """
+    opened = [layer for layer in _opened(layers) if layer.weights]
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for kind, number in map(_kind_and_number, opened):
+        numbers[kind].add(number)
+    for layer in opened:
+        kind, number = _kind_and_number(layer)
+        place = sorted(numbers[kind]).index(number)
+        name = layer.name if number < 0 else f"{kind}_{place}" if place else kind
+        unnamed = 0
+        for weight in layer.weights:
+            own = weight.path.split(layer.name + "/", 1)[-1]
+            if re.fullmatch(r"variable(_\d+)?", own):
+                own, unnamed = f"variable_{unnamed}" if unnamed else "variable", unnamed + 1
+            yield f"{name}/{own}", weight
+
+
+def _opened(layers: Iterable[keras.layers.Layer]) -> Iterator[keras.layers.Layer]:
     for layer in layers:
         if isinstance(layer, keras.Model):
-            yield from named_weights(layer.layers)
-            continue
-        for weight in layer.weights:
-            yield f"{layer.name}/{weight.path.split(layer.name + '/', 1)[-1]}", weight
+            yield from _opened(layer.layers)
+        else:
+            yield layer
+
+
+def _kind_and_number(layer: keras.layers.Layer) -> tuple[str, int]:
+    """``conv2d_7`` taken apart, and ``conv2d``, which has number 0; -1 where the name isn't Keras's own."""
+    kind, _, number = layer.name.rpartition("_")
+    if not number.isdecimal():
+        kind, number = layer.name, "0"
+    own = kind.replace("_", "") == type(layer).__name__.lower()
+    return (kind, int(number)) if own else (layer.name, -1)
 
 
 def arrays_of(layers: Iterable[keras.layers.Layer]) -> dict[str, np.ndarray]:
@@ -68,11 +98,18 @@ def title(config: ImageModelConfig) -> str:
 
 
 def advice(shapes: Iterable[tuple[int, ...]], family: str) -> str:
-    """What to change so that weights of these shapes fit, as a sentence: the alpha that they are of, if any is."""
+    """What to change so that weights of these shapes fit, as a sentence: the backbone or alpha they are of, if known.
+    """
+    shapes = list(shapes)
     alpha = alpha_that_fits(family, shapes)
-    if alpha is None:
-        return f"It is no {family} of any usual alpha; give the backbone it is of with --set model.backbone=NAME."
-    return f"It is {family} with alpha {alpha:g}: use --alpha {alpha:g}."
+    if alpha is not None:
+        return f"It is {family} with alpha {alpha:g}: use --alpha {alpha:g}."
+    parameters = sum(math.prod(shape) for shape in shapes)
+    for other in FAMILIES.values():
+        if other.name != family and other.parameters == parameters:
+            return f"It has the parameters of {other.name}: use --backbone {other.name}."
+    usual = " of any usual alpha" if family_of(family).takes_alpha else ""
+    return f"It is no {family}{usual}; give the backbone it is of with --backbone NAME."
 
 
 def alpha_that_fits(family: str, shapes: Iterable[tuple[int, ...]]) -> float | None:

@@ -20,6 +20,7 @@ from tfpt.evaluation.mirrored import mirrored_average
 from tfpt.evaluation.predictions import predict_probabilities, probability_batches
 from tfpt.export.image_signatures import image_classifier_signatures
 from tfpt.models import backbone, classifier, pretrained
+from tfpt.models.families import family_of
 from tfpt.task import (
     Adjustment, Evaluation, LeftOut, Requests, ReusableInputs, ServedModel, Splits, Step, StepContext, Task, Unit,
     Visits)
@@ -156,7 +157,8 @@ REUSABLE = ReusableInputs(
 def default_search(config: Config) -> dict[str, Any]:
     """How deep to unfreeze is a question only of weights that have learnt something."""
     rates = {"optimizer.learning_rate": {"min": 1e-4, "max": 1e-2, "sampling": "log"}}
-    return rates if config.model.weights == "none" else {**rates, "freeze.unfreeze": [0, 5, 10, 20, 40]}
+    depths = [depth for depth in (0, 5, 10, 20, 40) if depth <= family_of(config.model.backbone).layers]
+    return rates if config.model.weights == "none" else {**rates, "freeze.unfreeze": depths}
 
 
 def weights_of_classes(config: Config, metadata: Mapping[str, Any]) -> np.ndarray | None:

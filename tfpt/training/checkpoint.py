@@ -174,16 +174,22 @@ def _read(place: Path, most_bytes: int) -> tuple[Snapshot, list[dict[str, Any]]]
 
 
 def _check_same(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]], place: Path) -> None:
-    """Compares shapes and dtypes, and the last part of each path (Keras numbers layer names within a process)."""
+    """Compares shapes and dtypes, and the last part of each path (Keras numbers layers and variables within a process).
+    """
     if len(found) != len(expected):
         raise RunError(f"{place} holds {len(found)} tensors, this run has {len(expected)}: it was written by another "
                        "model or optimizer.")
     for index, (there, here) in enumerate(zip(found, expected)):
-        same_kind = there["path"].rsplit("/")[-1] == here["path"].rsplit("/")[-1]
+        same_kind = _kind(there["path"]) == _kind(here["path"])
         if not same_kind or there["shape"] != here["shape"] or there["dtype"] != here["dtype"]:
             raise RunError(f"Tensor {index} of {place} is {there['path']} {there['shape']} {there['dtype']}, this run "
                            f"has {here['path']} {here['shape']} {here['dtype']}: it was written by another model or "
                            "optimizer.")
+
+
+def _kind(path: str) -> str:
+    """The last part, ``variable_90`` (what Keras calls one without a name) as ``variable``."""
+    return re.sub(r"variable_\d+", "variable", path.rsplit("/")[-1])
 
 
 def _names(folder: Path) -> list[str]:

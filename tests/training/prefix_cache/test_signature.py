@@ -48,8 +48,15 @@ def test_any_weight_that_changes_gives_another():
     assert signature(model, weights=False) == signature(small(), weights=False)
 
 
-def test_what_trains_has_no_effect():
-    model = small()
+def nested():
+    """As ConvNeXt has its first convolution."""
+    inputs = keras.Input((8, 8, 3))
+    return keras.Model(inputs, keras.Sequential([keras.layers.Conv2D(4, 3, name="inner")], name="block")(inputs))
+
+
+@pytest.mark.parametrize("build", [small, nested])
+def test_what_trains_has_no_effect(build):
+    model = build()
     before = signature(model)
     model.trainable = False
     assert signature(model) == before

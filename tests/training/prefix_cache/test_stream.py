@@ -192,7 +192,34 @@ def test_a_group_that_the_memory_is_too_small_for_runs_in_batches_with_the_same_
         feed_rows.append(rows)
         assert set(cache.group_size._seconds) == ({1, 2, 4} if most == 32 else {1, 2})
         cache.close()
-    assert asked == [32, 32, 8, 8, 8]
+    assert asked == [32, 8, 8, 8, 32, 8, 8, 8], "the first of its size is compared with batches"
+    np.testing.assert_array_equal(*feed_rows)
+
+
+def test_a_group_that_rounds_otherwise_than_its_batches_is_not_used(tmp_path, monkeypatch):
+    """Matrix products of 128 rows do, of some widths: resuming in other groups would find other bits."""
+    job, asked, feed_rows = job_of(tmp_path), [], []
+    monkeypatch.setattr(GroupSize, "next", lambda self, *_: 2 if 2 in self._seconds else 1)
+    monkeypatch.setattr(streams, "INPUT_BATCH", 4)  # 22 examples: three groups of two batches
+    for wrong in (None, 8):
+        cache = open_cache(job)
+        make = cache.row_function
+
+        def row_function(numbers):
+            run = make(numbers)
+
+            def rounded(inputs):
+                asked.append(len(inputs))
+                return [(rows * (1 + 1e-6) if len(inputs) == wrong else rows, holds) for rows, holds in run(inputs)]
+
+            return rounded
+
+        monkeypatch.setattr(cache, "row_function", row_function)
+        feed = feed_of(cache, job)
+        feed_rows.append(joined(taken(feed.train_stream(1, 0), feed))[0])
+        assert set(cache.group_size._seconds) == ({1} if wrong else {1, 2, 4})
+        cache.close()
+    assert asked == [8, 4, 4, 8, 8] + [8, 4, 4, 4, 4, 4, 4]
     np.testing.assert_array_equal(*feed_rows)
 
 

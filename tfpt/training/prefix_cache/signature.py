@@ -55,4 +55,11 @@ def _config(operation: Any) -> Mapping[str, Any]:
     config = operation.get_config() if isinstance(operation, keras.Layer) else vars(operation)
     # A phase that trains BatchNormalization sets its momentum, which in front of a cut has no effect.
     without = (*_WITHOUT_EFFECT, *(["momentum"] if isinstance(operation, keras.layers.BatchNormalization) else []))
-    return {name: value for name, value in config.items() if name not in without and not name.startswith("_")}
+    return {name: _of_nested(value) for name, value in config.items() if name not in without and name[0] != "_"}
+
+
+def _of_nested(value: Any) -> Any:
+    """The config of layers within a layer, too, without whether they train."""
+    if isinstance(value, Mapping):
+        return {name: _of_nested(inner) for name, inner in value.items() if name != "trainable"}
+    return [_of_nested(inner) for inner in value] if isinstance(value, (list, tuple)) else value

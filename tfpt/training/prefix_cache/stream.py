@@ -14,7 +14,7 @@ from tfpt.training.prefix_cache.rows import CutRows
 
 INPUT_BATCH = 32
 _GROUPS = (1, 2, 4)
-"""Inputs go through the frozen layers 32, 64 or 128 at a time, always that many: bits don't depend on which."""
+"""Inputs go through the frozen layers 32, 64 or 128 at a time, always that many, where bits don't depend on which."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 """How often to look for rows that another run on the same data has finished."""
@@ -29,6 +29,7 @@ class GroupSize:
 
     def __init__(self) -> None:
         self._seconds: dict[int, list[float]] = {group: [] for group in _GROUPS}
+        self._same_bits = {_GROUPS[0]}
 
     def next(self, left_inputs: int) -> int:
         """The size to try, or the best one once each was tried; the smallest where trying doesn't pay."""
@@ -43,8 +44,16 @@ class GroupSize:
         if group in self._seconds:
             self._seconds[group].append(seconds_per_input)
 
+    def is_known(self, group: int) -> bool:
+        """Whether such groups have given the bits of single batches."""
+        return group in self._same_bits
+
+    def gives_same_bits(self, group: int) -> None:
+        """Such groups needn't be compared with single batches any more."""
+        self._same_bits.add(group)
+
     def too_large(self, group: int) -> None:
-        """There is no memory for such a group, nor for larger ones."""
+        """There is no memory for such a group, nor for larger ones; or it rounds otherwise than single batches."""
         self._seconds = {smaller: seconds for smaller, seconds in self._seconds.items() if smaller < group}
 
 
@@ -151,18 +160,26 @@ class CachedStream:
             self._cache.group_size.tell(group, (time.perf_counter() - began) / count)
 
     def _run(self, inputs: tf.Tensor, group: int) -> list[tuple[tf.Tensor, tf.Tensor]]:
-        """As one group; where the memory is too small for it, a batch after the other, and from now on no such groups.
+        """As one group; where the memory is too small for it, or the first of its size rounds otherwise than batches do
+        (matrix products of some widths), a batch after the other, and from now on no such groups.
         """
+        sizes, whole = self._cache.group_size, None
         try:
-            return self._row_function(_filled_up(inputs, group * INPUT_BATCH))
+            whole = self._row_function(_filled_up(inputs, group * INPUT_BATCH))
         except Exception as problem:
             if group == 1 or not is_out_of_memory(problem):
                 raise
-        self._cache.group_size.too_large(group)
+        if whole is not None and sizes.is_known(group):
+            return whole
         pieces = [self._row_function(_filled_up(inputs[start:start + INPUT_BATCH], INPUT_BATCH))
                   for start in range(0, len(inputs), INPUT_BATCH)]
-        return [(tf.concat([rows for rows, _ in cut], axis=0), tf.concat([holds for _, holds in cut], axis=0))
-                for cut in zip(*pieces, strict=True)]
+        joined = [(tf.concat([rows for rows, _ in cut], axis=0), tf.concat([holds for _, holds in cut], axis=0))
+                  for cut in zip(*pieces, strict=True)]
+        if whole is not None and _same_bits(whole, joined, len(inputs)):
+            sizes.gives_same_bits(group)
+        else:
+            sizes.too_large(group)
+        return joined
 
     def _batches(self, chosen: slice) -> tf.data.Dataset:
         targets = self._cache.reusable.targets(self._cache.config, self._source, self._visits[chosen])
@@ -185,6 +202,13 @@ def _first_of_each(visits: Visits, places: np.ndarray) -> tuple[np.ndarray, bool
     codes = visits.index[places] * (int(visits.view.max(initial=0)) + 1) + visits.view[places]
     first = np.sort(np.unique(codes, return_index=True)[1])
     return places[first], len(first) < len(places)
+
+
+def _same_bits(one: Sequence[tuple[tf.Tensor, tf.Tensor]], other: Sequence[tuple[tf.Tensor, tf.Tensor]],
+               count: int) -> bool:
+    """Of the first ``count`` rows of every cut."""
+    return all(rows[:count].numpy().tobytes() == others[:count].numpy().tobytes()
+               for (rows, _), (others, _) in zip(one, other, strict=True))
 
 
 def _filled_up(inputs: tf.Tensor, count: int) -> tf.Tensor:
