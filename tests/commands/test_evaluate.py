@@ -13,8 +13,8 @@ from tfpt.workflows import evaluate as workflow
 def calls(monkeypatch, tmp_path):
     seen = []
     left_out = [{"path": f"{number}.jpg", "why": "is empty"} for number in range(5)]
-    monkeypatch.setattr(workflow, "evaluate",
-                        lambda run, *, data=None: seen.append((run, data)) or {**report(2), "left_out": left_out})
+    monkeypatch.setattr(workflow, "evaluate", lambda run, *, data=None, data_dir=None: seen.append(
+        (run, data)) or {**report(2), "left_out": left_out})
     Run(tmp_path).update_manifest(status="finished")
     return seen
 

@@ -13,7 +13,7 @@ from tfpt.workflows import predict as workflow
                                              ({"error": "is empty"}, 2)])
 def test_predict_is_code_2_if_an_input_is_broken(monkeypatch, tmp_path, found, code):
     Run(tmp_path).update_manifest(status="finished")
-    monkeypatch.setattr(workflow, "predict", lambda run, inputs, *, top: iter(
+    monkeypatch.setattr(workflow, "predict", lambda run, inputs, *, top, data_dir: iter(
         [{"input": f"{run.name} {inputs} {top}", **found}]))
     result = CliRunner().invoke(predict.command, [str(tmp_path), "a", "b", "--top", "2", "--json"])
     assert result.exit_code == code

@@ -26,6 +26,7 @@ class NumberOrName(click.ParamType):
 
 IMAGE_FLAGS: dict[str, tuple[str, Any]] = {
     "--data": ("data.path", click.STRING),
+    "--data-dir": ("data.data_dir", click.STRING),
     "--weights": ("model.weights", click.STRING),
     "--unfreeze": ("freeze.unfreeze", NumberOrName()),
     "--epochs": ("train.epochs", click.INT),

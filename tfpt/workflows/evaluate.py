@@ -10,18 +10,19 @@ from tfpt.atomic_files import atomic_write_text
 from tfpt.errors import RunError
 from tfpt.run_directory import Run
 from tfpt.task import LeftOut, Task
-from tfpt.workflows.finished_data import measured_examples
+from tfpt.workflows.finished_data import measured_examples, with_data_dir
 from tfpt.workflows.finished_run import open_finished
 
 TEST = "test"
 
 
-def evaluate(run: str | Path | Run, *, data: str | None = None) -> dict[str, Any]:
+def evaluate(run: str | Path | Run, *, data: str | None = None, data_dir: str | None = None) -> dict[str, Any]:
     """Score a run's model; also write the scores to ``evaluation/`` in the run's directory.
 
     Args:
         run: a run, its folder or its name.
         data: labelled data, as ``--data`` takes it, with the run's classes; None: the run's own test split.
+        data_dir: where data sets of TensorFlow Datasets are prepared; None: where they were when the run was trained.
 
     Returns:
         The task's scores with ``run``, ``task``, ``data``, ``left_out`` and ``where`` (the file written), JSON-able.
@@ -29,8 +30,9 @@ def evaluate(run: str | Path | Run, *, data: str | None = None) -> dict[str, Any
     Raises:
         RunError: no such run, or an unfinished one.
         DataError: the data can't be read, or the run's own data changed since it was trained.
+        ConfigError: ``data_dir``, and the data is no data set of TensorFlow Datasets.
     """
-    opened = open_finished(run)
+    opened = with_data_dir(open_finished(run), data_dir, data)
     source, left_out = measured_examples(opened, data)
     return score(opened.run, opened.task, opened.config, opened.model, source, opened.metadata, data, left_out)
 

@@ -1,12 +1,26 @@
 """The examples that a finished run is measured on: its own test split, or others."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from tfpt.data.tfds.reference import require_use
 from tfpt.errors import DataError
 from tfpt.task import LeftOut, Splits
 from tfpt.workflows.finished_run import FinishedRun
+
+
+def with_data_dir(opened: FinishedRun, data_dir: str | None, data: str | None) -> FinishedRun:
+    """The run with another place for data sets of TensorFlow Datasets, of which ``data``, or its own data, is one.
+
+    Raises:
+        ConfigError: it isn't.
+    """
+    if data_dir is None:
+        return opened
+    require_use(data_dir, data or opened.config.data.path)
+    return replace(opened, config=replace(opened.config, data=replace(opened.config.data, data_dir=data_dir)))
 
 
 def measured_examples(opened: FinishedRun, data: str | None) -> tuple[Any, list[LeftOut]]:

@@ -106,7 +106,7 @@ def check_same_config(run: Run, before: Mapping[str, Any], config: Any) -> None:
     now = json.loads(json.dumps(leaf_settings(config)))
     changed = [f"{name}: {value} in the checkpoint, {now[name]} in {run.config_file.name}"
                for name, value in before.items()
-               if name not in (*MAY_DIFFER, "data.path") and name in now and now[name] != value]
+               if name not in (*MAY_DIFFER, "data.path", "data.data_dir") and name in now and now[name] != value]
     if changed:
         raise RunError(f"The newest checkpoint in {run.checkpoints} was written under another config than that of "
                        f"{run.path}: {'; '.join(changed)}. Bring back the config, remove that checkpoint if it is "

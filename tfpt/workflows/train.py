@@ -1,6 +1,7 @@
 """Train: settle the config, read the data, plan, train, write the model, test it."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -94,5 +95,6 @@ def _tell_left_out(screen: Screen, splits: Splits) -> None:
 
 
 def run_name(data_path: str) -> str:
-    """``photos`` for ``my/photos/``, ``digits`` for ``bundled:digits``."""
-    return Path(data_path.partition(":")[2] or data_path).resolve().stem
+    """``photos`` for ``my/photos/``, ``digits`` for ``bundled:digits``, ``mnist`` for ``tfds:mnist:3.0.1@train``."""
+    name = data_path.partition(":")[2] or data_path
+    return re.split("[:/@]", name)[0] if data_path.startswith("tfds:") else Path(name).resolve().stem
