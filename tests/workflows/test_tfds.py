@@ -17,8 +17,9 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(tmp_path, file_format):
     arguments = ["data.path=tfds:shapes", f"data.data_dir={tmp_path / 'sets'}", "data.memory_mb=0", "cache.mode=off"]
     finish(TASK, tmp_path / "whole", *arguments)
     killed = tmp_path / "killed"
-    assert stop_at(TASK, killed, 1, signal.SIGKILL, *arguments, "train.checkpoint_seconds=0.001") == -signal.SIGKILL
-    assert stop_at(TASK, killed, 3, signal.SIGKILL, "--resume", "train.checkpoint_seconds=0.001") == -signal.SIGKILL
-    finish(TASK, killed, "--resume")
+    often = "train.checkpoint_seconds=0.001"
+    assert stop_at(TASK, killed, 1, signal.SIGKILL, *arguments, often) == -signal.SIGKILL
+    assert stop_at(TASK, killed, 3, signal.SIGKILL, *arguments, often, "--resume") == -signal.SIGKILL
+    finish(TASK, killed, *arguments, "--resume")
     assert (killed / "metrics.jsonl").read_text() == (tmp_path / "whole" / "metrics.jsonl").read_text()
     assert last_arrays(killed) == last_arrays(tmp_path / "whole")

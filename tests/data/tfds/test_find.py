@@ -51,7 +51,8 @@ def test_a_name_that_nobody_knows_gets_the_nearest(tmp_path):
     assert text.startswith("TensorFlow Datasets has no data set mnits, and none of that name is prepared in "
                            f"{tmp_path}. Did you mean mnist")
     assert text.endswith("Prepared there: shapes.")
-    assert "Did you mean shapes?" in refused("shapes_of_mine", tmp_path)
+    prepare(tmp_path, FEW, name="garden_birds")
+    assert "Did you mean garden_birds? Prepared there: garden_birds, shapes." in refused("garden_bird", tmp_path)
     assert "Did you mean imagenet2012?" in refused("imagenet2021", tmp_path).replace(" or ", "? ")
     assert "tfds:NAME" in refused("qqqqqqqq", tmp_path)
 
@@ -74,9 +75,10 @@ def test_what_is_fetched_by_hand_is_told_with_its_folder_and_tfds_own_words(tmp_
 
 
 def test_the_folder_of_the_set_itself_is_one_too_deep(tmp_path):
-    prepare(tmp_path, FEW, name="mnist")
-    for place in (tmp_path / "mnist", tmp_path / "mnist" / "1.2.0"):
-        assert f"Perhaps {tmp_path} is meant" in refused("mnist", place)
+    for name in ("mnist", "shapes"):
+        prepare(tmp_path, FEW, name=name)
+        for place in (tmp_path / name, tmp_path / name / "1.2.0"):
+            assert f"Perhaps {tmp_path} is meant, the folder above {name}/." in refused(name, place)
 
 
 def test_a_config_that_does_not_exist_gets_the_nearest(tmp_path):
@@ -94,8 +96,8 @@ def test_other_configs_or_versions_that_are_prepared_are_named(tmp_path, name):
     assert f"its default one isn't prepared in {tmp_path}. Name one of those that are: {there}." in refused(
         name, tmp_path)
     text = refused(f"{name}:brightness_2", tmp_path)
-    assert text.startswith(f"{name} in the config brightness_2 isn't prepared in {tmp_path}. Name what is ({there}), "
-                           "or prepare the other")
+    assert text.startswith(f"{name} in the config brightness_2 isn't prepared in {tmp_path}. Name what is: {there}")
+    assert (", or prepare the other where there is a network: python -c" in text) == (name != "shapes")
     assert f"{name} in the config contrast_1 in version 9.9.9 isn't" in refused(f"{name}:contrast_1:9.9.9", tmp_path)
     assert opened(f"{name}:contrast_2", tmp_path).info.full_name == f"{name}/contrast_2/1.2.0"
 

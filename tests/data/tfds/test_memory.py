@@ -36,7 +36,7 @@ BYTES_FOR_AN_IMAGE = 2_000
 
 def examples(count: int) -> Iterator[dict[str, Any]]:
     for number in range(count):
-        image = encoded(photo(number, 30, 40), "PNG")
+        image = encoded(photo(number, 40, 50), "PNG")
         assert len(image) > BYTES_FOR_AN_IMAGE < 32 * 32 * 3
         yield {"image": image, "label": number % 3}
 

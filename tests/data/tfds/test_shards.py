@@ -1,4 +1,5 @@
 import os
+import resource
 import struct
 
 import pytest
@@ -6,7 +7,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tests.data.tfds.prepared_sets import FORMATS, pictures, prepare, shard_files
-from tfpt.data.tfds.shards import split_shards
+from tfpt.data.tfds.shards import allow_open_files, split_shards
 from tfpt.errors import DataError
 
 
@@ -24,6 +25,40 @@ def test_records_are_those_that_tfds_reads_and_any_part_of_one_can_be_read(data_
             assert set(example.features.feature) == {"image", "label"}
             assert shard.read(number, offset, len(record)) == record
             assert shard.read(number, offset + 3, 5) == record[3:8]
+
+
+@pytest.fixture
+def open_files():
+    """Sets how many files may be open at once; afterwards it is as before."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield lambda soft: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, before[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_files_that_are_open_all_at_once_may_be_many(tmp_path, open_files):
+    open_now = len(os.listdir("/proc/self/fd"))
+    folder = prepare(tmp_path, {"train": pictures(60)}, file_format="array_record", shards=60)
+    open_files(open_now + 30)
+    with pytest.raises(DataError, match="Too many open files"):
+        [list(shard.records()) for shard in split_shards(builder(folder), "train")]
+    shards = split_shards(builder(folder), "train")
+    allow_open_files(shards)
+    assert sum(len(list(shard.records())) for shard in shards) == 60
+
+
+def test_more_files_than_the_system_allows_are_refused(tmp_path, monkeypatch):
+    shards = split_shards(builder(prepare(tmp_path, file_format="array_record")), "train")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (200, 257))
+    with pytest.raises(DataError, match="in 2 ArrayRecord files, .* may have no more than 257 open. Raise that limit"):
+        allow_open_files(shards)
+
+
+def test_tfrecord_files_are_open_one_at_a_time(tmp_path, open_files):
+    shards = split_shards(builder(prepare(tmp_path, {"train": pictures(60)}, shards=60)), "train")
+    allow_open_files(shards)
+    open_files(len(os.listdir("/proc/self/fd")) + 30)
+    places = [next(iter(shard.records())) for shard in shards]
+    assert all(shard.read(0, offset, 1) == record[:1] for shard, (offset, record) in zip(shards, places, strict=True))
 
 
 def test_other_formats_are_refused(tmp_path):

@@ -59,8 +59,10 @@ def _find(reference: Reference, data_dirs: Sequence[str]) -> Path | None:
         folder = found.folder(reference.config, reference.version)
         if folder is not None:
             return folder
-        if found.configs and (reference.name not in _known_names() or reference.version):
-            raise other_variant(reference, data_dir, found)
+        if found.configs:
+            is_known = reference.name in _known_names()
+            if reference.version or not is_known:
+                raise other_variant(reference, data_dir, found, is_known)
     return None
 
 
@@ -79,7 +81,7 @@ def _prepared_now(reference: Reference, data_dirs: Sequence[str]) -> Path:
     for data_dir in data_dirs:
         found = prepared_set(data_dir, reference.name)
         if found.configs:
-            raise other_variant(reference, data_dir, found)
+            raise other_variant(reference, data_dir, found, is_known=True)
     raise not_prepared(reference, data_dirs, builder_class)
 
 

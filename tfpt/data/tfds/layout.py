@@ -15,7 +15,7 @@ from tfpt.data.tfds.missing import one_line
 from tfpt.data.tfds.record_images import RecordImages
 from tfpt.data.tfds.record_index import NO_LABEL, RecordIndex
 from tfpt.data.tfds.reference import Reference, read_reference
-from tfpt.data.tfds.shards import split_shards
+from tfpt.data.tfds.shards import allow_open_files, split_shards
 from tfpt.errors import DataError
 from tfpt.task import LeftOut
 
@@ -91,6 +91,7 @@ def _read_parts(builder: Any, instructions: Mapping[str, Sequence[Any]], columns
               (split_shards(builder, split) if not wanted.isdisjoint(_paths(builder, split)) else [])
               if shard.path in wanted]
     _require_files([shard.path for shard in shards], builder.info.full_name)
+    allow_open_files(shards)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         indices = list(pool.map(lambda shard: _indexed(RecordIndex(shard, columns)), shards))
     place_of = {shard.path: place for place, shard in enumerate(shards)}

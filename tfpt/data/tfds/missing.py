@@ -17,14 +17,14 @@ _LETTERS = 300
 def unknown_name(reference: Reference, data_dirs: Sequence[str], known: Sequence[str]) -> DataError:
     """TFDS ``known`` no such data set, and no folder holds one."""
     prepared = _prepared(data_dirs)
-    near = difflib.get_close_matches(reference.name, sorted({*known, *prepared, "image_folder"}), n=3)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"{FORM} was expected."
+    near = difflib.get_close_matches(reference.name, sorted({*known, *prepared, "image_folder"}), n=3, cutoff=0.7)
+    hint = f" Did you mean {' or '.join(near)}?" if near else f" {FORM} was expected."
     return DataError(f"TensorFlow Datasets has no data set {reference.name}, and none of that name is prepared in "
-                     f"{_places(data_dirs)}. {hint}{_there(prepared)}")
+                     f"{_places(data_dirs)}.{_one_too_deep(data_dirs, reference.name) or hint}{_there(prepared)}")
 
 
-def other_variant(reference: Reference, data_dir: str, found: PreparedSet) -> DataError:
-    """The data set is prepared, but not in the config or version that was asked for."""
+def other_variant(reference: Reference, data_dir: str, found: PreparedSet, is_known: bool) -> DataError:
+    """The data set is prepared, but not in the config or version that was asked for. ``is_known``: by TFDS."""
     variants = [f"tfds:{':'.join([reference.name, *filter(None, [config]), version])}"
                 for config, versions in found.configs.items() for version in versions]
     if reference.config is None and reference.version is None:
@@ -32,8 +32,9 @@ def other_variant(reference: Reference, data_dir: str, found: PreparedSet) -> Da
                          f"Name one of those that are: {first_names(variants)}.")
     wanted = " in ".join([reference.name, *([f"the config {reference.config}"] if reference.config else []),
                           *([f"version {reference.version}"] if reference.version else [])])
-    return DataError(f"{wanted} isn't prepared in {printable(data_dir)}. Name what is ({first_names(variants)}), or "
-                     f"prepare the other where there is a network: {how_to_prepare(reference, data_dir)}")
+    other = f", or prepare the other where there is a network: {how_to_prepare(reference, data_dir)}"
+    return DataError(f"{wanted} isn't prepared in {printable(data_dir)}. Name what is: {first_names(variants)}"
+                     f"{other if is_known else '.'}")
 
 
 def unknown_config(reference: Reference, known: Sequence[str]) -> DataError:
@@ -48,16 +49,14 @@ def unknown_config(reference: Reference, known: Sequence[str]) -> DataError:
 
 def not_prepared(reference: Reference, data_dirs: Sequence[str], builder_class: Any) -> DataError:
     """TFDS knows it, but not all of its files are here."""
-    inside = _folder_above(data_dirs, reference.name)
-    hint = f" Perhaps {inside} is meant, the folder above this one." if inside else ""
     by_hand = instructions(builder_class)
     if by_hand:
         what = f" Put its files into {printable(manual_folder(data_dirs[0]))}, and tfpt prepares it there. {by_hand}"
     else:
         what = (f" Prepare it where there is a network: {how_to_prepare(reference, data_dirs[0])} Or copy its folder, "
                 f"{reference.name}/, there{_or_fetch(builder_class, data_dirs[0])}.")
-    return DataError(f"{reference.name} isn't prepared in {_places(data_dirs)}, and tfpt downloads nothing.{hint}"
-                     f"{what}{_there(_prepared(data_dirs))}")
+    return DataError(f"{reference.name} isn't prepared in {_places(data_dirs)}, and tfpt downloads nothing."
+                     f"{_one_too_deep(data_dirs, reference.name)}{what}{_there(_prepared(data_dirs))}")
 
 
 def manual_folder(data_dir: str) -> str:
@@ -107,14 +106,14 @@ def _there(prepared: Sequence[str]) -> str:
     return f" Prepared there: {first_names(prepared)}." if prepared else ""
 
 
-def _folder_above(data_dirs: Sequence[str], name: str) -> str | None:
-    """The folder that should have been named, if the data set's own one, or one in it, was."""
+def _one_too_deep(data_dirs: Sequence[str], name: str) -> str:
+    """What to say if the data set's own folder, or one in it, was named."""
     for folder in map(os.path.abspath, data_dirs):
         while (parent := os.path.dirname(folder)) != folder:
             if os.path.basename(folder) == name and prepared_set(parent, name).configs:
-                return printable(parent)
+                return f" Perhaps {printable(parent)} is meant, the folder above {name}/."
             folder = parent
-    return None
+    return ""
 
 
 def _places(data_dirs: Sequence[str]) -> str:

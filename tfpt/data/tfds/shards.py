@@ -5,6 +5,7 @@ each image is a range of bytes of the file; ArrayRecord files are read by ``tfds
 """
 
 import os
+import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ _TFRECORD_HEADER, _TFRECORD_AROUND = 12, 16
 """Bytes before a record (its length, and the length's sum), and before and after it (its own sum)."""
 
 _BUFFER_BYTES = 8 << 20
+_OTHER_FILES = 256
+"""That the process may have open beside the data set's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +116,23 @@ class SplitSource:
         raw: Sequence[bytes] = self._builder.as_data_source(
             split=self._split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
         return raw
+
+
+def allow_open_files(shards: Sequence[Shard]) -> None:
+    """Let this process have all ArrayRecord files of a set open, as their readers do; no more than the system allows.
+
+    Raises:
+        DataError: there are too many of them.
+    """
+    needed = _OTHER_FILES + sum(isinstance(shard, ArrayRecordShard) for shard in shards)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or needed <= soft:
+        return
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        raise DataError(f"the data set is in {needed - _OTHER_FILES:,} ArrayRecord files, all of which are open while "
+                        f"it is read, and this process may have no more than {hard:,} open. Raise that limit "
+                        "(ulimit -n), or prepare the data set as TFRecord.")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def split_shards(builder: Any, split: str) -> list[Shard]:
