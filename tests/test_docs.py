@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.image_files import save_photo
+from tests.data.tfds.prepared_sets import pictures, prepare
 from tests.fake_imagenet import write_fake_imagenet
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -38,12 +39,15 @@ def keras_home(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """photos/ (one image broken), more-photos/, new-photos/, photos.csv, and the recipes shown in the docs."""
+    """photos/ (one image broken), more-photos/, new-photos/, photos.csv, sets/ with flowers prepared by TensorFlow
+    Datasets, and the recipes shown in the docs.
+    """
     for place, count in (("photos", 8), ("more-photos", 3)):
         for kind, name in enumerate(["birds", "flowers", "insects"]):
             for number in range(count):
                 save_photo(tmp_path / place / name / f"{number}.jpg", seed=100 * count + 10 * kind + number)
     save_photo(tmp_path / "new-photos" / "one.jpg", seed=1)
+    prepare(tmp_path / "sets", {"train": pictures(60), "test": pictures(12, 100)}, name="flowers")
     (tmp_path / "photos" / "birds" / "broken.jpg").write_bytes(b"no image")
     rows = [f"{file.relative_to(tmp_path)},{file.parent.name}" for file in sorted((tmp_path / "photos").rglob("*.jpg"))]
     (tmp_path / "photos.csv").write_text("\n".join(["path,label", *rows]) + "\n")

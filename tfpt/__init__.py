@@ -16,6 +16,7 @@ _WORKFLOWS = {
     "finetune_image": "tfpt.workflows.image_training",
     "pretrain_image": "tfpt.workflows.image_training",
     "tune": "tfpt.workflows.tune",
+    "find_lr": "tfpt.workflows.find_lr",
     "evaluate": "tfpt.workflows.evaluate",
     "compare": "tfpt.workflows.compare",
     "report": "tfpt.workflows.report",
@@ -24,7 +25,7 @@ _WORKFLOWS = {
     "serve_check": "tfpt.workflows.serve_check",
 }
 
-__all__ = ["__version__", "compare", "evaluate", "export_run", "finetune_image", "predict", "pretrain_image",
+__all__ = ["__version__", "compare", "evaluate", "export_run", "find_lr", "finetune_image", "predict", "pretrain_image",
            "report", "serve_check", "tune"]
 
 

@@ -14,7 +14,7 @@ def calls(monkeypatch, tmp_path):
     seen = []
     left_out = [{"path": f"{number}.jpg", "why": "is empty"} for number in range(5)]
     monkeypatch.setattr(workflow, "evaluate",
-                        lambda run, *, data=None, flip=False: seen.append((run, data, flip)) or {
+                        lambda run, *, data=None, data_dir=None, flip=False: seen.append((run, data, flip)) or {
                             **report(2), "left_out": left_out})
     Run(tmp_path).update_manifest(status="finished")
     return seen

@@ -6,7 +6,8 @@ from tfpt.commands.options import IMAGE_FLAGS, image_flags, settings_of
 from tfpt.config.image_classification import ImageClassificationConfig
 from tfpt.config.loading import field_names, load_config
 
-VALUES = {"--data": "photos", "--backbone": "VGG16", "--weights": "none", "--unfreeze": "10", "--epochs": "3",
+VALUES = {"--data": "tfds:shapes", "--data-dir": "sets", "--backbone": "VGG16", "--weights": "none", "--unfreeze": "10",
+          "--epochs": "3",
           "--batch-size": "4", "--learning-rate": "1e-3", "--image-size": "64", "--alpha": "0.35", "--seed": "5"}
 
 
@@ -39,9 +40,10 @@ def test_all_flags_together_make_a_config():
     arguments = [part for pair in VALUES.items() for part in pair]
     config = load_config(ImageClassificationConfig, settings=parse(*arguments))
     assert (config.data.path, config.model.weights, config.freeze.unfreeze, config.train.epochs) == (
-        "photos", "none", 10, 3)
+        "tfds:shapes", "none", 10, 3)
     assert (config.train.batch_size, config.optimizer.learning_rate, config.data.image_size) == (4, 0.001, 64)
     assert (config.model.backbone, config.model.alpha, config.train.seed) == ("VGG16", 0.35, 5)
+    assert config.data.data_dir == "sets"
 
 
 def test_flags_that_are_not_given_leave_the_config_alone():

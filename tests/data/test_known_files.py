@@ -76,7 +76,7 @@ def test_names_of_any_bytes_are_kept(tmp_path):
 def test_the_second_check_of_a_data_set_decodes_what_is_new_and_no_more(tmp_path, monkeypatch):
     paths = [old_file(tmp_path / f"{number}.png", number) for number in range(6)]
     listed = listed_files([(path, "a") for path in paths], ["a"])
-    monkeypatch.setattr(known_files, "_SETTLED_SECONDS", -9)  # the time of change can't be set back
+    monkeypatch.setattr(known_files, "SETTLED_SECONDS", -9)  # the time of change can't be set back
     tried = []
     real = ImageWorkers.check
     monkeypatch.setattr(ImageWorkers, "check", lambda workers, request, *others: tried.append(request.path) or real(
@@ -103,7 +103,7 @@ def test_a_broken_file_is_looked_at_again_each_time(tmp_path):
 
 
 def test_a_converted_file_that_was_cleared_is_converted_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(known_files, "_SETTLED_SECONDS", -9)
+    monkeypatch.setattr(known_files, "SETTLED_SECONDS", -9)
     path = old_file(tmp_path / "a.webp")
     listed = listed_files([(path, "a")], ["a"])
     converted = check_images(listed, 8, memory_mb=10).source.paths[0]

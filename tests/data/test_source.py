@@ -36,7 +36,7 @@ def test_example_ids_come_from_the_hash_and_are_not_negative():
 def test_columns_of_other_lengths_and_no_images_are_refused():
     with pytest.raises(ValueError, match="expected 2 hashes"):
         ImageSource(np.zeros(2, np.int32), ("a", "b"), ("00" * 32,), paths=("a", "b"))
-    with pytest.raises(ValueError, match="paths, pixels or both"):
+    with pytest.raises(ValueError, match="paths, records or pixels"):
         ImageSource(np.zeros(0, np.int32), (), ())
 
 

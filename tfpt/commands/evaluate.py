@@ -14,9 +14,11 @@ from tfpt.run_directory import find_run
 @click.argument("run")
 @click.option("--data", metavar="PATH", help="Evaluate on these data instead of the run's own test images "
                                              "(data.path): on their test part if they have one, else on all.")
+@click.option("--data-dir", metavar="FOLDER", help="Where data sets of TensorFlow Datasets are prepared, if not where "
+                                                   "they were when the run was trained (data.data_dir).")
 @click.option("--flip", is_flag=True, help="Score the mean of the answers to each image and to its mirror image.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
-def command(run: str, data: str | None, flip: bool, as_json: bool) -> None:
+def command(run: str, data: str | None, data_dir: str | None, flip: bool, as_json: bool) -> None:
     """Measure a run's model on its test images, or on others.
 
     RUN is a run's folder or its name. Prints accuracy, F1, ROC-AUC, log loss, Brier score and calibration with 95 %
@@ -32,7 +34,7 @@ def command(run: str, data: str | None, flip: bool, as_json: bool) -> None:
     runtime.quiet_tensorflow(own_process=True)
     from tfpt.workflows.evaluate import evaluate
 
-    report = evaluate(found, data=data, flip=flip)
+    report = evaluate(found, data=data, data_dir=data_dir, flip=flip)
     left_out = report.get("left_out") or []
     if left_out:
         names = ", ".join(f"{item['path']} ({item['why']})" for item in left_out[:3])

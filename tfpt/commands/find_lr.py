@@ -17,8 +17,8 @@ RATE = FiniteRange(min=0, min_open=True)
 
 
 @click.command("find-lr")
-@image_flags("--data", "--weights", "--unfreeze", "--epochs", "--batch-size", "--image-size", "--alpha", "--cache",
-             "--seed")
+@image_flags("--data", "--data-dir", "--backbone", "--weights", "--unfreeze", "--epochs", "--batch-size",
+             "--image-size", "--alpha", "--cache", "--seed")
 @click.option("--config", "recipe", metavar="RECIPE", help="A recipe, as of tfpt finetune-image.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Set any config field. Repeatable.")
 @click.option("--phase", type=click.IntRange(min=1), default=1, show_default=True,

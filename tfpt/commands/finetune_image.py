@@ -9,8 +9,8 @@ from tfpt.commands.training import run_training
 
 
 @click.command("finetune-image")
-@image_flags("--data", "--backbone", "--weights", "--unfreeze", "--epochs", "--batch-size", "--learning-rate",
-             "--image-size", "--alpha", "--cache", "--seed")
+@image_flags("--data", "--data-dir", "--backbone", "--weights", "--unfreeze", "--epochs", "--batch-size",
+             "--learning-rate", "--image-size", "--alpha", "--cache", "--seed")
 @run_options
 def command(recipe: str | None, assignments: tuple[str, ...], run_dir: str | None, tensorboard_root: str, resume: bool,
             callback_names: tuple[str, ...], dry_run: bool, as_json: bool, **flags: Any) -> None:

@@ -46,6 +46,7 @@ class NumberOrAuto(click.ParamType):
 
 IMAGE_FLAGS: dict[str, tuple[str, Any]] = {
     "--data": ("data.path", click.STRING),
+    "--data-dir": ("data.data_dir", click.STRING),
     "--backbone": ("model.backbone", click.STRING),
     "--weights": ("model.weights", click.STRING),
     "--unfreeze": ("freeze.unfreeze", NumberOrName()),

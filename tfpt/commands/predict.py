@@ -16,13 +16,15 @@ from tfpt.run_directory import find_run
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="N",
               help="Show the N likeliest labels of each input.")
+@click.option("--data-dir", metavar="FOLDER", help="Where data sets of TensorFlow Datasets are prepared, if not where "
+                                                   "they were when the run was trained (data.data_dir).")
 @click.option("--flip", is_flag=True, help="Answer with the mean of the answers to each image and to its mirror image.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object per input.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header, a row per input.")
 @click.pass_context
-def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, flip: bool, as_json: bool,
-            as_csv: bool) -> None:
-    """Say what a run's model sees in files and folders.
+def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, data_dir: str | None, flip: bool,
+            as_json: bool, as_csv: bool) -> None:
+    """Say what a run's model sees in files and folders, or in a data set, such as tfds:mnist@test.
 
     RUN is a run's folder or its name. Files that can't be read are named, the others are answered, and the exit
     code is then 2; a path that isn't there is an error at once.
@@ -40,6 +42,6 @@ def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, 
     write: Any = FORMATS["json" if as_json else "csv" if as_csv else "text"]
     if flip:
         say("each answer is the mean of those to the image and to its mirror image.")
-    failed = write(predict(found, list(paths), top=top, flip=flip), top)
+    failed = write(predict(found, list(paths), top=top, data_dir=data_dir, flip=flip), top)
     if failed:
         context.exit(2)

@@ -10,8 +10,8 @@ from tfpt.config.image_classification import PRETRAIN_SETTINGS
 
 
 @click.command("pretrain-image")
-@image_flags("--data", "--backbone", "--epochs", "--batch-size", "--learning-rate", "--image-size", "--alpha",
-             "--seed")
+@image_flags("--data", "--data-dir", "--backbone", "--epochs", "--batch-size", "--learning-rate", "--image-size",
+             "--alpha", "--seed")
 @run_options
 def command(recipe: str | None, assignments: tuple[str, ...], run_dir: str | None, tensorboard_root: str, resume: bool,
             callback_names: tuple[str, ...], dry_run: bool, as_json: bool, **flags: Any) -> None:

@@ -65,8 +65,8 @@ def tune_options(command: Any) -> Any:
 
 @click.command("tune")
 @click.argument("task", default="image_classification")
-@image_flags("--data", "--backbone", "--weights", "--epochs", "--batch-size", "--image-size", "--alpha", "--cache",
-             "--seed")
+@image_flags("--data", "--data-dir", "--backbone", "--weights", "--epochs", "--batch-size", "--image-size", "--alpha",
+             "--cache", "--seed")
 @search_options
 @tune_options
 def command(task: str, recipe: str | None, assignments: tuple[str, ...], search: str | None, trials: int | None,

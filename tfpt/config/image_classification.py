@@ -14,7 +14,10 @@ class ImageDataConfig:
     """Where the images are and how they are split."""
 
     path: str = setting(BUNDLED_DIGITS, "a folder with a folder per class, a folder with train/ and test/ of those, "
-                                        "a CSV with path,label, idx files, or bundled:digits")
+                                        "a CSV with path,label, idx files, tfds:NAME[:config][@split] of TensorFlow "
+                                        "Datasets, or bundled:digits")
+    data_dir: str | None = setting(None, "where data sets of TensorFlow Datasets are prepared; null: TFDS_DATA_DIR, "
+                                         "else ~/tensorflow_datasets")
     validation: float = setting(0.15, "share of the images kept for validation, if the data has no split of its own",
                                 above=0, below=1)
     test: float = setting(0.15, "share of the images kept for the test, if the data has no split of its own",

@@ -9,8 +9,8 @@ from tfpt.data.natural_sort import natural_sort
 from tfpt.errors import DataError
 from tfpt.task import LeftOut
 
-_PART_FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation",
-                 "test": "test"}
+PART_FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation",
+                "test": "test"}
 
 
 def read_folder(folder: str) -> Listing:
@@ -48,7 +48,7 @@ def _own_split(folder: str) -> dict[str, str]:
     if "train" not in names or not subfolders_of(os.path.join(folder, "train")):
         return {}
     for name in names:
-        part = _PART_FOLDERS.get(name)
+        part = PART_FOLDERS.get(name)
         if part in part_folders:
             raise DataError(f"{title_of(folder)} has both {part_folders[part]}/ and {name}/, one folder for the {part} "
                             "part was expected. Rename or remove one.")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from tfpt.data.file_check import CheckedFile, FileRequest
 from tfpt.data.known_files import KnownFiles
 
-_MAX_FILE_BYTES = 1 << 30
+MAX_FILE_BYTES = 1 << 30
+TOO_LARGE = "larger than 1 GiB"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class FoundFile:
         """What the check is asked."""
         return FileRequest(self.path, self.known_hash, self.converted)
 
+    @property
+    def size_bytes(self) -> int:
+        """Of the file, 0 if it isn't there."""
+        return 0 if self.status is None else self.status.st_size
+
     def unchecked(self) -> CheckedFile:
         """What is known without a check."""
         return CheckedFile(self.known_hash, self.converted, self.broken_because)
@@ -55,8 +61,8 @@ def find_file(path: str, known: KnownFiles) -> FoundFile:
         return FoundFile(path, broken_because=_why_not_there(path, error))
     if not stat.S_ISREG(status.st_mode):
         return FoundFile(path, broken_because="not a regular file")
-    if status.st_size > _MAX_FILE_BYTES:
-        return FoundFile(path, broken_because="larger than 1 GiB")
+    if status.st_size > MAX_FILE_BYTES:
+        return FoundFile(path, broken_because=TOO_LARGE)
     content_hash, converted = known.find(path, status) or ("", False)
     return FoundFile(path, status, looked_at, content_hash, converted)
 

@@ -100,11 +100,12 @@ def _batches(source: ImageSource, columns: dict[str, np.ndarray], image_size: in
     if held:
         columns["held_row"] = source.held.rows[columns["index"]]
     else:
-        columns["path"] = _encoded_paths(source, columns["index"])
+        columns["encoded"] = source.stored.column(columns["index"])
     rows = tf.data.Dataset.from_tensor_slices(columns)
+    rows = rows if held else source.stored.rows(rows, "encoded")
 
     if make_images is None or augment_one is not None:
-        make_one = make_images or _decode_one(image_size)
+        make_one = make_images or _decode_one(source, image_size)
         rows = _parallel_map(rows, lambda row: {**row, "image": (
             augment_one(make_one(row), row) if augment_one else make_one(row))})
 
@@ -121,14 +122,8 @@ def _gather_images(source: ImageSource, image_size: int) -> Callable[[_Columns],
     return lambda rows: resize_image(tf.gather(pixels, rows["held_row"]), image_size)
 
 
-def _decode_one(image_size: int) -> Callable[[_Columns], tf.Tensor]:
-    return lambda row: decode_and_resize(tf.io.read_file(row["path"]), image_size)
-
-
-def _encoded_paths(source: ImageSource, indices: np.ndarray) -> np.ndarray:
-    # As bytes: a file's name need not be valid UTF-8.
-    assert source.paths is not None
-    return np.array([os.fsencode(source.paths[i]) for i in indices], dtype=object)
+def _decode_one(source: ImageSource, image_size: int) -> Callable[[_Columns], tf.Tensor]:
+    return lambda row: decode_and_resize(source.stored.contents(row["encoded"]), image_size)
 
 
 def _parallel_map(rows: tf.data.Dataset, function: Callable[[_Columns], Any]) -> tf.data.Dataset:

@@ -14,6 +14,8 @@ from tfpt.data.listing import (
     EXTENSIONS_TEXT, PARTS, ListedImages, Listing, images_below, merge_parts, printable, unreadable_told)
 from tfpt.data.natural_sort import natural_sort
 from tfpt.data.source import ImageSource
+from tfpt.data.tfds.layout import read_tfds
+from tfpt.data.tfds.reference import is_reference, require_use
 from tfpt.errors import ConfigError, DataError
 from tfpt.task import LeftOut, Splits
 
@@ -32,7 +34,8 @@ def image_splits(data: ImageDataConfig, seed: int) -> Splits:
     if data.image_size is None:  # only a run's config.yaml that somebody changed has none by now
         raise ConfigError("data.image_size is null, a number of pixels was expected. If this is a run's config.yaml, "
                           "bring back the one that tfpt wrote.")
-    listing = read_layout(data.path)
+    require_use(data.data_dir, data.path)
+    listing = read_layout(data.path, data.data_dir)
     _require_two_classes(listing)
     fractions = _fractions(data, listing)
     listed, parts = merge_parts(listing)
@@ -58,14 +61,16 @@ def image_splits(data: ImageDataConfig, seed: int) -> Splits:
         left_out=tuple(entry for entries in left_out.values() for entry in entries))
 
 
-def labelled_images(path: str, class_names: Sequence[str], image_size: int,
-                    memory_mb: int) -> tuple[ImageSource, list[LeftOut]]:
+def labelled_images(path: str, class_names: Sequence[str], image_size: int, memory_mb: int,
+                    data_dir: str | None = None) -> tuple[ImageSource, list[LeftOut]]:
     """The images at ``path`` with labels into ``class_names``: the test part if there is one, else all of them.
+
+    ``data_dir``: as in ``read_layout``.
 
     Raises:
         DataError: the data can't be read, has no usable image, or has a class that ``class_names`` lacks.
     """
-    listing = read_layout(path)
+    listing = read_layout(path, data_dir)
     listed = listing.parts["test"] if "test" in listing.parts else merge_parts(listing)[0]
     found = [listing.class_names[label] for label in np.unique(listed.labels)]
     unknown = natural_sort(set(found) - set(class_names))
@@ -75,8 +80,7 @@ def labelled_images(path: str, class_names: Sequence[str], image_size: int,
                         f"{', '.join(found)}. Rename the classes, or leave those images out.")
     new_label = [class_names.index(name) if name in found else -1 for name in listing.class_names]
     labels = np.array(new_label, dtype=np.int32)[listed.labels]
-    relabelled = ListedImages(listed.names, labels, listed.paths, listed.pixels)
-    checked = check_images(relabelled, image_size, memory_mb)
+    checked = check_images(listed.relabelled(labels), image_size, memory_mb)
     if not len(checked.source):
         raise DataError(f"none of the {len(listed):,} images of {listing.title} can be read; the first is "
                         f"{checked.broken[0].path} ({checked.broken[0].why}).")
@@ -84,14 +88,28 @@ def labelled_images(path: str, class_names: Sequence[str], image_size: int,
     return checked.source, [*checked.broken, *listing.left_out, *note]
 
 
-def unlabelled_images(inputs: Sequence[str], image_size: int, memory_mb: int) -> tuple[ImageSource, list[LeftOut]]:
-    """The images that ``inputs`` name, in that order: files, and folders with all images below them.
+def unlabelled_images(inputs: Sequence[str], image_size: int, memory_mb: int,
+                      data_dir: str | None = None) -> tuple[ImageSource, list[LeftOut]]:
+    """The images that ``inputs`` name, in that order: files, and folders with all images below them; or those of one
+    data set, ``tfds:NAME``, of which ``data_dir`` says where it is.
 
     Broken ones are in the list, not in the source, which may be empty then.
 
     Raises:
-        DataError: a path doesn't exist, or a folder holds no images.
+        DataError: a path doesn't exist, a folder holds no images, or a data set isn't all there is.
     """
+    if any(map(is_reference, inputs)):
+        if len(inputs) > 1:
+            raise DataError(f"a data set, such as {next(filter(is_reference, inputs))}, goes alone; found "
+                            f"{len(inputs):,} inputs. Name the others in a call of their own.")
+        listed, _ = merge_parts(read_tfds(inputs[0], data_dir, labelled=False))
+    else:
+        listed = _listed_inputs(inputs)
+    checked = check_images(listed, image_size, memory_mb)
+    return checked.source, list(checked.broken)
+
+
+def _listed_inputs(inputs: Sequence[str]) -> ListedImages:
     paths: list[str] = []
     for text in inputs:
         path = os.path.expanduser(text)
@@ -105,9 +123,7 @@ def unlabelled_images(inputs: Sequence[str], image_size: int, memory_mb: int) ->
         if not below:
             raise DataError(f"no images in {printable(path)} or below it; {EXTENSIONS_TEXT} were expected.")
         paths += below
-    listed = ListedImages(tuple(map(printable, paths)), np.full(len(paths), -1, np.int32), paths=tuple(paths))
-    checked = check_images(listed, image_size, memory_mb)
-    return checked.source, list(checked.broken)
+    return ListedImages(tuple(map(printable, paths)), np.full(len(paths), -1, np.int32), paths=tuple(paths))
 
 
 def _require_two_classes(listing: Listing) -> None:

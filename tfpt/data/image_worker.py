@@ -34,8 +34,8 @@ def work(connection: Connection, library: ctypes.CDLL | None, pixels: int | None
     """Answer requests, JSON over a connection, after a first one that says what to decode by (``open_checker``).
 
     They are ``FileRequest``'s fields with ``seconds``, ``memory_bytes`` and ``offset``: where in the file of the
-    descriptor ``pixels`` the image's are to be written, if anywhere. Answered are ``CheckedFile``'s fields; or
-    ``data_error``, or ``bug``.
+    descriptor ``pixels`` the image's are to be written, if anywhere. ``contents`` says whether these follow by
+    themselves. Answered are ``CheckedFile``'s fields; or ``data_error``, or ``bug``.
     """
     live_alone()
     with contextlib.suppress(EOFError, ConnectionError):  # whoever asks has ended
@@ -49,10 +49,11 @@ def work(connection: Connection, library: ctypes.CDLL | None, pixels: int | None
         own_bytes = _address_space()
         while True:
             request = json.loads(connection.recv_bytes())
+            contents = connection.recv_bytes() if request.pop("contents") else None
             _limit_memory(own_bytes, request.pop("memory_bytes"))
             signal.setitimer(signal.ITIMER_REAL, request.pop("seconds"))
             offset = request.pop("offset")
-            answer, decoded = _answer(check, FileRequest(**request))
+            answer, decoded = _answer(check, FileRequest(**request, contents=contents))
             signal.setitimer(signal.ITIMER_REAL, 0)
             if memory is not None:
                 memory[offset:offset + len(decoded)] = decoded

@@ -9,20 +9,26 @@ from tfpt.data.digits import read_digits
 from tfpt.data.folder_layout import read_folder
 from tfpt.data.idx import holds_idx, is_idx_images, read_idx_file, read_idx_folder
 from tfpt.data.listing import IMAGE_EXTENSIONS, Listing, printable, unreadable_told
+from tfpt.data.tfds.layout import read_tfds
+from tfpt.data.tfds.reference import is_reference
 from tfpt.errors import DataError
 
 DATA_TAKES = ("--data takes a folder with one folder per class, a folder with train/ and test/ of those, "
-              f"a CSV with path,label, idx files (*-images-idx3-ubyte[.gz]), or {BUNDLED_DIGITS}.")
+              f"a CSV with path,label, idx files (*-images-idx3-ubyte[.gz]), tfds:NAME, or {BUNDLED_DIGITS}.")
 
 
-def read_layout(path: str) -> Listing:
+def read_layout(path: str, data_dir: str | None = None) -> Listing:
     """List the images at ``path`` with their classes; nothing is decoded.
+
+    ``data_dir``: where data sets of TensorFlow Datasets were prepared.
 
     Raises:
         DataError: there is no such path, it can't be read, or it is none of the layouts.
     """
     if path == BUNDLED_DIGITS:
         return read_digits()
+    if is_reference(path):
+        return read_tfds(path, data_dir)
     if path.startswith("bundled:"):
         raise DataError(f"no bundled data set {path!r}, the only one is {BUNDLED_DIGITS}. {DATA_TAKES}")
     expanded = os.path.expanduser(path)

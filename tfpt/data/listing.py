@@ -5,13 +5,17 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfpt.data.natural_sort import natural_sort
 from tfpt.errors import DataError
 from tfpt.task import LeftOut
+
+if TYPE_CHECKING:
+    from tfpt.data.tfds.record_images import RecordImages
 
 # A part's code is its position here; the other two codes stand for no part yet, and for not used.
 PARTS = ("train", "validation", "test")
@@ -27,7 +31,8 @@ _LONE_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 
 @dataclass(frozen=True, eq=False)
 class ListedImages:
-    """Images in one part, not checked yet: ``paths`` of files, or ``pixels`` uint8 ``[n, height, width, 1]``.
+    """Images in one part, not checked yet: ``paths`` of files, ``pixels`` uint8 ``[n, height, width, 1]``, or
+    ``records`` of a data set of TensorFlow Datasets.
 
     ``labels`` are int32 ``[n]`` into the listing's class names, -1 where unknown.
     """
@@ -36,9 +41,21 @@ class ListedImages:
     labels: np.ndarray
     paths: tuple[str, ...] | None = None
     pixels: np.ndarray | None = None
+    records: "RecordImages | None" = None
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def relabelled(self, labels: np.ndarray) -> "ListedImages":
+        """The same images with other labels."""
+        return replace(self, labels=labels)
+
+    def subset(self, chosen: np.ndarray) -> "ListedImages":
+        """The images at the places ``chosen``, in that order."""
+        return ListedImages(names=tuple(self.names[i] for i in chosen), labels=self.labels[chosen],
+                            paths=None if self.paths is None else tuple(self.paths[i] for i in chosen),
+                            pixels=None if self.pixels is None else self.pixels[chosen],
+                            records=None if self.records is None else self.records.subset(chosen))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +98,13 @@ def merge_parts(listing: Listing) -> tuple[ListedImages, np.ndarray]:
         sizes = " and ".join(f"{height} x {width}" for height, width in sorted(shapes))
         raise DataError(f"the parts of {listing.title} hold images of {sizes} pixels; one size was expected. "
                         "Check that the files belong together.")
+    records = pieces[0].records
     merged = ListedImages(
         names=tuple(name for piece in pieces for name in piece.names),
         labels=np.concatenate([piece.labels for piece in pieces]),
         paths=None if pieces[0].paths is None else tuple(path for piece in pieces for path in piece.paths or ()),
-        pixels=np.concatenate([piece.pixels for piece in pieces if piece.pixels is not None]) if shapes else None)
+        pixels=np.concatenate([piece.pixels for piece in pieces if piece.pixels is not None]) if shapes else None,
+        records=None if records is None else records.joined([piece.records for piece in pieces[1:] if piece.records]))
     return merged, np.repeat(np.array(codes, dtype=np.int8), [len(piece) for piece in pieces])
 
 

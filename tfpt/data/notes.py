@@ -6,20 +6,22 @@ from pathlib import Path
 
 from tfpt.data.cache_directory import cache_directory
 
-_KINDS = ("checked", "prefix_costs")
+_KINDS = {"checked": "*.json", "prefix_costs": "*.json", "tfds": "*.npz"}
 
 
 def notes_folder(kind: str) -> Path:
-    """Where notes of a kind are: ``checked`` (``known_files.py``) or ``prefix_costs`` (``prefix_cache/costs.py``)."""
+    """Where notes of a kind are: ``checked`` (``known_files.py``), ``prefix_costs`` (``prefix_cache/costs.py``) or
+    ``tfds`` (``tfds/record_index.py``).
+    """
     assert kind in _KINDS
     return cache_directory() / kind
 
 
 def list_notes() -> Iterator[tuple[Path, int, float]]:
     """Each note with its bytes and the time it was written, in seconds since 1970."""
-    for kind in _KINDS:
+    for kind, pattern in _KINDS.items():
         folder = notes_folder(kind)
-        for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        for path in sorted(folder.glob(pattern)) if folder.is_dir() else ():
             with contextlib.suppress(FileNotFoundError):
                 status = path.stat()
                 yield path, status.st_size, status.st_mtime

@@ -112,14 +112,17 @@ class Worker:
             WorkerDied: it did.
             DataError: the cache of converted images can't be written.
         """
-        answer = self._ask(request)
+        contents = request["contents"]
+        answer = self._ask({**request, "contents": contents is not None}, contents)
         if "data_error" in answer:
             raise DataError(answer["data_error"])
         return CheckedFile(**answer)
 
-    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _ask(self, request: Mapping[str, Any], contents: bytes | None = None) -> dict[str, Any]:
         try:
             self._connection.send_bytes(json.dumps(request).encode())
+            if contents is not None:
+                self._connection.send_bytes(contents)
             answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
         except (EOFError, ConnectionError) as error:
             raise WorkerDied(self._nursery.exit_code(self._process_id)) from error

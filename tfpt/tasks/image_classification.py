@@ -66,12 +66,13 @@ def sources(config: Config) -> Splits:
 
 
 def labelled(config: Config, metadata: Mapping[str, Any], path: str) -> tuple[ImageSource, list[LeftOut]]:
-    return image_splits.labelled_images(path, metadata["class_names"], metadata["image_size"], config.data.memory_mb)
+    return image_splits.labelled_images(path, metadata["class_names"], metadata["image_size"], config.data.memory_mb,
+                                        config.data.data_dir)
 
 
 def read_inputs(config: Config, metadata: Mapping[str, Any],
                 inputs: Sequence[str]) -> tuple[ImageSource, list[LeftOut]]:
-    return image_splits.unlabelled_images(inputs, metadata["image_size"], config.data.memory_mb)
+    return image_splits.unlabelled_images(inputs, metadata["image_size"], config.data.memory_mb, config.data.data_dir)
 
 
 def build(config: Config, metadata: Mapping[str, Any]) -> Any:

@@ -63,7 +63,7 @@ def _check_same_config(job: Job, before: Mapping[str, Any]) -> None:
     """
     now, run = json.loads(json.dumps(leaf_settings(job.config))), job.checkpoints.parent
     changed = [f"{name}: {value} in the checkpoint, {now[name]} in config.yaml" for name, value in before.items()
-               if name not in (*MAY_DIFFER, "data.path") and name in now and now[name] != value]
+               if name not in (*MAY_DIFFER, "data.path", "data.data_dir") and name in now and now[name] != value]
     if changed:
         raise RunError(f"The newest checkpoint in {job.checkpoints} was written under another config than that of "
                        f"{run}: {'; '.join(changed)}. Bring back the config, remove that checkpoint if it is of "

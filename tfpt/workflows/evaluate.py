@@ -12,7 +12,7 @@ from tfpt.atomic_files import atomic_write_text
 from tfpt.errors import RunError
 from tfpt.run_directory import Run
 from tfpt.task import Answers, Evaluation, LeftOut, Splits, Task
-from tfpt.workflows.finished_data import own_splits
+from tfpt.workflows.finished_data import own_splits, with_data_dir
 from tfpt.workflows.finished_run import FinishedRun, open_finished, with_mirror
 from tfpt.workflows.run_pictures import TEST, draw_learning_curves, draw_pictures, own_folder, remove_pictures
 
@@ -33,12 +33,14 @@ class Examples:
     trained_on: Any = None
 
 
-def evaluate(run: str | Path | Run, *, data: str | None = None, flip: bool = False) -> dict[str, Any]:
+def evaluate(run: str | Path | Run, *, data: str | None = None, data_dir: str | None = None,
+             flip: bool = False) -> dict[str, Any]:
     """Score a run's model; also write scores and pictures to ``evaluation/`` in the run's directory.
 
     Args:
         run: a run, its folder or its name.
         data: labelled data, as ``--data`` takes it, with the run's classes; None: the run's own test split.
+        data_dir: where data sets of TensorFlow Datasets are prepared; None: where they were when the run was trained.
         flip: score the mean of the answers to an example and to its mirror image.
 
     Returns:
@@ -48,9 +50,10 @@ def evaluate(run: str | Path | Run, *, data: str | None = None, flip: bool = Fal
     Raises:
         RunError: no such run, or an unfinished one.
         DataError: the data can't be read, or the run's own data changed since it was trained.
+        ConfigError: ``data_dir``, and the data is no data set of TensorFlow Datasets.
         UsageError: ``flip``, and the run's task knows no mirror image.
     """
-    opened = open_finished(run)
+    opened = with_data_dir(open_finished(run), data_dir, data)
     opened = with_mirror(opened) if flip else opened
     examples = own_test(own_splits(opened)) if data is None else _other_data(opened, data)
     evaluation = opened.task.report(opened.config, opened.model, examples.source, opened.metadata)

@@ -1,18 +1,32 @@
 """The examples that a finished run is measured on: its own test split, or others."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tfpt import runtime
 from tfpt.config.loading import load_config
+from tfpt.data.tfds.reference import require_use
 from tfpt.errors import DataError
 from tfpt.registry import get_task
 from tfpt.run_directory import Run
 from tfpt.task import LeftOut, Splits, Task
 from tfpt.workflows.finished_run import FinishedRun
 from tfpt.workflows.run_record import checked_record
+
+
+def with_data_dir(opened: FinishedRun, data_dir: str | None, data: str | None) -> FinishedRun:
+    """The run with another place for data sets of TensorFlow Datasets, of which ``data``, or its own data, is one.
+
+    Raises:
+        ConfigError: it isn't.
+    """
+    if data_dir is None:
+        return opened
+    require_use(data_dir, data or opened.config.data.path)
+    return replace(opened, config=replace(opened.config, data=replace(opened.config.data, data_dir=data_dir)))
 
 
 def measured_examples(opened: FinishedRun, data: str | None) -> tuple[Any, list[LeftOut]]:

@@ -9,9 +9,10 @@ from tfpt.run_directory import Run
 from tfpt.workflows.train import train
 
 
-def finetune_image(data: str | None = None, *, backbone: str | None = None, weights: str | None = None,
-                   unfreeze: int | str | None = None, epochs: int | None = None, batch_size: int | None = None,
-                   learning_rate: float | str | None = None, image_size: int | None = None, alpha: float | None = None,
+def finetune_image(data: str | None = None, *, data_dir: str | None = None, backbone: str | None = None,
+                   weights: str | None = None, unfreeze: int | str | None = None, epochs: int | None = None,
+                   batch_size: int | None = None, learning_rate: float | str | None = None,
+                   image_size: int | None = None, alpha: float | None = None,
                    cache: str | None = None, seed: int | None = None, config: str | None = None,
                    settings: Mapping[str, Any] | None = None, callbacks: Sequence[Any] = (), run_dir: str | None = None,
                    tensorboard_root: str = "tensorboard_logs", resume: bool = False, quiet: bool = False) -> Run:
@@ -29,9 +30,10 @@ def finetune_image(data: str | None = None, *, backbone: str | None = None, weig
     Raises:
         tfpt.errors.TfptError: as the command's exit codes.
     """
-    named = {"data.path": data, "model.backbone": backbone, "model.weights": weights, "freeze.unfreeze": unfreeze,
-             "train.epochs": epochs, "train.batch_size": batch_size, "optimizer.learning_rate": learning_rate,
-             "data.image_size": image_size, "model.alpha": alpha, "cache.mode": cache, "train.seed": seed}
+    named = {"data.path": data, "data.data_dir": data_dir, "model.backbone": backbone, "model.weights": weights,
+             "freeze.unfreeze": unfreeze, "train.epochs": epochs, "train.batch_size": batch_size,
+             "optimizer.learning_rate": learning_rate, "data.image_size": image_size, "model.alpha": alpha,
+             "cache.mode": cache, "train.seed": seed}
     try:
         run = train("image_classification", recipe=config, settings={**named, **(settings or {})}, callbacks=callbacks,
                     run_dir=run_dir, tensorboard_root=tensorboard_root, resume=resume, quiet=quiet)

@@ -20,8 +20,8 @@ from tfpt.workflows.search_schedules import with_short_head_phase
 ENGINE = "random"
 TRIALS = {"random": 20, "bayesian": 20}
 _FLAGS = {"engine": "--search", "executions_per_trial": "--executions-per-trial", "objective": "--objective"}
-_VALIDATION_FIELDS = ("data.path", "data.seed", "data.validation", "data.test")
-_ELSEWHERE = ("data.path", "model.weights")  # may have another name on another machine
+_VALIDATION_FIELDS = ("data.path", "data.data_dir", "data.seed", "data.validation", "data.test")
+_ELSEWHERE = ("data.path", "data.data_dir", "model.weights")  # may have another name on another machine
 
 
 @dataclass(frozen=True)

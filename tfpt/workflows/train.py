@@ -1,5 +1,6 @@
 """Train: settle the config, read the data, plan, train, write the model, test it."""
 
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -87,5 +88,6 @@ def _test_and_record(run: Run, job: Job, loop: Loop, began: float, data_seconds:
 
 
 def run_name(data_path: str) -> str:
-    """``photos`` for ``my/photos/``, ``digits`` for ``bundled:digits``."""
-    return Path(data_path.partition(":")[2] or data_path).resolve().stem
+    """``photos`` for ``my/photos/``, ``digits`` for ``bundled:digits``, ``mnist`` for ``tfds:mnist:3.0.1@train``."""
+    name = data_path.partition(":")[2] or data_path
+    return re.split("[:/@]", name)[0] if data_path.startswith("tfds:") else Path(name).resolve().stem
