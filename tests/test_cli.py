@@ -11,6 +11,7 @@ import click
 import pytest
 
 import tfpt
+from tests.processes import heed_interrupts
 from tfpt.cli import COMMANDS, root
 
 CHECKOUT = Path(tfpt.__file__).parents[1]
@@ -34,11 +35,6 @@ def start(code):
     return subprocess.Popen([sys.executable, "-c", code, "own"], text=True, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
                             preexec_fn=heed_interrupts)
-
-
-def heed_interrupts():
-    """A test run in the background of a script inherits an ignored SIGINT; a user's terminal doesn't."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([name, "--help"] for name in COMMANDS), ["runs"],

@@ -12,7 +12,7 @@ from tfpt.commands.version import show_version
 COMMANDS = {
     "finetune-image": ("tfpt.commands.finetune_image:command", "Fine-tune a pretrained classifier on your images."),
     "pretrain-image": ("tfpt.commands.pretrain_image:command", "Train an image backbone from random weights."),
-    "find-lr": ("tfpt.commands.find_lr:command", "Find a learning rate: the loss while it rises, and a suggestion."),
+    "find-lr": ("tfpt.commands.find_lr:command", "Find a learning rate for fine-tuning."),
     "tune": ("tfpt.commands.tune:command", "Search learning rate, unfreeze depth or any setting."),
     "evaluate": ("tfpt.commands.evaluate:command", "Measure a run's model on its test images, or on others."),
     "compare": ("tfpt.commands.compare:command", "Say what differs between runs, and whether one is better."),

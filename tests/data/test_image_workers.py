@@ -16,6 +16,7 @@ from PIL import Image
 from tests.data.harmful_images import tiff_bomb
 from tests.data.image_files import photo, save_photo
 from tests.data.odd_formats import write_odd, write_plain
+from tests.processes import heed_interrupts
 from tfpt.data.check import check_images
 from tfpt.data.decode import decode_image, resize_image
 from tfpt.data.image_workers import WorkerSettings
@@ -166,7 +167,7 @@ check_images(listed(sys.argv[1:]), 8, 10, WorkerSettings(wrapper={HARMFUL!r}))
 def test_no_worker_outlives_the_process(tmp_path, number):
     paths = photos(tmp_path, "asleep-1", *map(str, range(6)), "busy-1")
     with subprocess.Popen([sys.executable, "-c", CHECK, *map(str, paths)], cwd=REPOSITORY, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL) as process:
+                          stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts) as process:
         assert process.stdout.readline() == b"begins\n"
         notes = [tmp_path / "asleep-1.pid", tmp_path / "busy-1.pid"]
         wait_until(lambda: all(note.exists() and note.read_text() for note in notes))

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 import tfpt
 from tests.export.signatures import TYPES, endless, picture, random_values, save, save_identity
+from tests.processes import heed_interrupts
 from tfpt.errors import CheckFailed, ExportError
 from tfpt.export import ask
 from tfpt.export.ask import Loader, ask_cpp, ask_python, cpp_loader_available, telling_line, text_op_libraries
@@ -224,11 +225,6 @@ def test_it_ends_with_the_process_that_asked(failing, tmp_path, function, number
     finally:
         parent.kill()
         parent.wait()
-
-
-def heed_interrupts():
-    """A test run in the background of a script inherits an ignored SIGINT; a user's terminal doesn't."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition) -> None:

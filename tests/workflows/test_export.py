@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tests.data.odd_formats import write_odd
+from tests.processes import heed_interrupts
 from tests.workflows.finished_runs import brightness_model, write_run
 from tfpt.errors import CheckFailed, DataError, ExportError, RunError, UsageError
 from tfpt.workflows import export as export_module
@@ -161,7 +162,7 @@ def test_a_signal_leaves_nothing(run, tmp_path, number):
     (tmp_path / "temporary").mkdir()
     process = subprocess.Popen([sys.executable, "-m", "tfpt", "export", "pictures-0001"], stderr=subprocess.PIPE,
                                env={**os.environ, "TMPDIR": str(tmp_path / "temporary")}, text=True,
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                               preexec_fn=heed_interrupts)
     line = ""
     while not line.startswith("checking"):
         line = process.stderr.readline()

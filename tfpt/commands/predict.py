@@ -24,10 +24,10 @@ from tfpt.run_directory import find_run
 @click.pass_context
 def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, data_dir: str | None, flip: bool,
             as_json: bool, as_csv: bool) -> None:
-    """Say what a run's model sees in files and folders, or in a data set, such as tfds:mnist@test.
+    """Say what a run's model sees in files and folders.
 
-    RUN is a run's folder or its name. Files that can't be read are named, the others are answered, and the exit
-    code is then 2; a path that isn't there is an error at once.
+    RUN is a run's folder or its name; PATH may also be a data set, such as tfds:mnist@test. Files that can't be read
+    are named, the others are answered, and the exit code is then 2; a path that isn't there is an error at once.
 
     \b
     tfpt predict photos-0001 a.jpg b.png holiday/
