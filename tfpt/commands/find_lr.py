@@ -63,4 +63,4 @@ def _lines(found: Any, plot: str) -> list[str]:
     if found.suggestion is None:
         return [*lines, "rate      none: the loss never fell for long; try --to with more, or --steps with more"]
     return [*lines, f"rate      {found.suggestion:.2g}",
-            f"next      tfpt finetune-image --learning-rate {found.suggestion:.2g}"]
+            f"next      tfpt finetune-image with the same options and --learning-rate {found.suggestion:.2g}"]
