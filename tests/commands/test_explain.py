@@ -48,8 +48,8 @@ def test_lines_for_people_and_the_run_s_own_folder(folder):
     assert second.startswith("pictures/light/1.png  light ")
     assert done.returncode == 2 and done.stderr.startswith("tfpt: text.png: not an image"), done.stderr
     assert done.stderr.count("\n") == 1
-    assert {file.name for file in (folder / "runs/a-0001/explanations").iterdir()} == {"0_explained.png",
-                                                                                      "1_explained.png"}
+    written = (folder / "runs" / "a-0001" / "explanations").iterdir()
+    assert {file.name for file in written} == {"0_explained.png", "1_explained.png"}
 
 
 @pytest.mark.parametrize("arguments, words", [
