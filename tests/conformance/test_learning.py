@@ -70,7 +70,8 @@ def test_every_example_is_explained_if_any_is(finished):
         return
     config = load_config(task.config_class, recipe=run.config_file)
     source = task.sources(config).test
-    found = list(task.explain(config, load_model(run), source, manifest["metadata"], Question(METHODS["both"], steps=2)))
+    question = Question(METHODS["both"], steps=2)
+    found = list(task.explain(config, load_model(run), source, manifest["metadata"], question))
     answers = list(task.predict(config, load_model(run), source, manifest["metadata"], 1))
     assert [manifest["metadata"]["class_names"][explanation.class_index] for explanation in found] == [
         answer["label"] for answer in answers]
