@@ -21,12 +21,13 @@ _WORKFLOWS = {
     "compare": "tfpt.workflows.compare",
     "report": "tfpt.workflows.report",
     "predict": "tfpt.workflows.predict",
+    "explain": "tfpt.workflows.explain",
     "export_run": "tfpt.workflows.export",
     "serve_check": "tfpt.workflows.serve_check",
 }
 
-__all__ = ["__version__", "compare", "evaluate", "export_run", "find_lr", "finetune_image", "predict", "pretrain_image",
-           "report", "serve_check", "tune"]
+__all__ = ["__version__", "compare", "evaluate", "explain", "export_run", "find_lr", "finetune_image", "predict",
+           "pretrain_image", "report", "serve_check", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": ("tfpt.commands.compare:command", "Say what differs between runs, and whether one is better."),
     "report": ("tfpt.commands.report:command", "Write one HTML page of a run, or of several side by side."),
     "predict": ("tfpt.commands.predict:command", "Say what a run's model sees in files and folders."),
+    "explain": ("tfpt.commands.explain:command", "Show what a run's model looks at in images."),
     "export": ("tfpt.commands.export:command", "Write a run's model for serving, and check its numbers."),
     "serve-check": ("tfpt.commands.serve_check:command", "Check an export as a server would load it."),
     "backbones": ("tfpt.commands.backbones:command", "List the backbones: size, work, layers, ImageNet weights."),

@@ -199,6 +199,38 @@ class Evaluation:
     answers: Answers | None = None
 
 
+GRAD_CAM, INTEGRATED_GRADIENTS = "grad-cam", "integrated-gradients"
+BASELINES = {"black": 0.0, "grey": 127.5, "white": 255.0}
+"""Levels of the image that says nothing, which integrated gradients compare with."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a classifier's answers: what speaks, by these ``methods``, for ``class_index`` (None: the
+    likeliest class of each example). ``steps`` and ``baseline`` are those of integrated gradients.
+    """
+
+    methods: tuple[str, ...]
+    class_index: int | None = None
+    steps: int = 50
+    baseline: str = "black"
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What speaks for a class in one example: float32 ``[rows, columns]`` maps by method, of any size, to be laid over
+    all of the example; positive is for the class. ``probabilities``, float32 ``[classes]``, are the model's answer.
+    ``attributed`` is the sum of the integrated gradients, ``baseline_score`` the class's probability for the baseline:
+    the two add up to the class's probability, but for the error of the sum.
+    """
+
+    probabilities: "np.ndarray[Any, Any]"
+    class_index: int
+    maps: Mapping[str, "np.ndarray[Any, Any]"]
+    attributed: float | None = None
+    baseline_score: float | None = None
+
+
 Batch = Mapping[str, Any]
 Totals = dict[str, Any]
 Step = Callable[[Batch], Totals]
@@ -246,3 +278,5 @@ class Task:
     requests: Callable[[Any, Any], Requests]  # config, source
     network_inputs: Callable[[Any, Any], Iterator[Mapping[str, Any]]]  # config, source -> arrays by input name
     expected: Callable[[Any, Any, Any], Mapping[str, Any]]  # config, model, source -> what serving_default must answer
+    # (config, model, source, metadata with class_names, question) -> one for each example; None: it can't be explained
+    explain: Callable[[Any, Any, Any, Mapping[str, Any], Question], Iterator[Explanation]] | None = None

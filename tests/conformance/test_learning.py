@@ -15,7 +15,9 @@ from tfpt.registry import TASKS, get_task
 from tfpt.evaluation.inference import load_model
 from tfpt.evaluation.predictions import predict_probabilities
 from tfpt.run_directory import find_run
+from tfpt.task import Question
 from tfpt.workflows.evaluate import evaluate
+from tfpt.workflows.explain import METHODS
 
 
 @pytest.fixture(scope="module", params=sorted(TASKS))
@@ -58,6 +60,23 @@ def test_an_example_can_be_looked_at_and_has_a_name(finished):
     shown = task.show(source, 0)
     assert isinstance(shown, str) or (shown.dtype == np.uint8 and shown.ndim == 3 and shown.shape[-1] == 3)
     assert len(source.names) == len(source) and source.names[0]
+
+
+def test_every_example_is_explained_if_any_is(finished):
+    run, _ = finished
+    manifest = run.manifest()
+    task = get_task(manifest["task"])
+    if task.explain is None:
+        return
+    config = load_config(task.config_class, recipe=run.config_file)
+    source = task.sources(config).test
+    question = Question(METHODS["both"], steps=2)
+    found = list(task.explain(config, load_model(run), source, manifest["metadata"], question))
+    answers = list(task.predict(config, load_model(run), source, manifest["metadata"], 1))
+    assert [manifest["metadata"]["class_names"][explanation.class_index] for explanation in found] == [
+        answer["label"] for answer in answers]
+    for explanation in found:
+        assert all(heat.ndim == 2 and np.isfinite(heat).all() for heat in explanation.maps.values())
 
 
 def test_a_fresh_process_without_tfpt_gives_the_same_numbers(finished):

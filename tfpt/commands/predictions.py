@@ -20,12 +20,12 @@ def write_text(predictions: Predictions, top: int) -> int:
         return printable(found["input"]) + "".join(
             f"  {printable(item['label'])} {item['score']:.3f}" for item in found["top"])
 
-    return _write(predictions, line, broken_to_stdout=False)
+    return write_lines(predictions, line, broken_to_stdout=False)
 
 
 def write_json(predictions: Predictions, top: int) -> int:
     """A JSON object per line, broken inputs with ``error``. Returns how many were broken."""
-    return _write(predictions, json.dumps, broken_to_stdout=True)
+    return write_lines(predictions, json.dumps, broken_to_stdout=True)
 
 
 def write_csv(predictions: Predictions, top: int) -> int:
@@ -38,13 +38,14 @@ def write_csv(predictions: Predictions, top: int) -> int:
         return _csv_line([found["input"], *(cells + [""] * (2 * top))[:2 * top], found.get("error", "")])
 
     click.echo(_csv_line(header))
-    return _write(predictions, line, broken_to_stdout=True)
+    return write_lines(predictions, line, broken_to_stdout=True)
 
 
 FORMATS: dict[str, Callable[[Predictions, int], int]] = {"text": write_text, "json": write_json, "csv": write_csv}
 
 
-def _write(predictions: Predictions, line: Callable[[Mapping[str, Any]], str], *, broken_to_stdout: bool) -> int:
+def write_lines(predictions: Predictions, line: Callable[[Mapping[str, Any]], str], *, broken_to_stdout: bool) -> int:
+    """Prints each one's ``line``, or says why its input is broken. Returns how many were broken."""
     broken = 0
     for found in predictions:
         broken += "error" in found

@@ -1,13 +1,12 @@
 """Class probabilities of a model over batches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpt.errors import TrainingFailed
-from tfpt.training.memory import is_out_of_memory
+from tfpt.evaluation.what_fits import InWhatFits
 
 
 def probability_batches(model: keras.Model, batches: tf.data.Dataset) -> Iterator[np.ndarray]:
@@ -22,34 +21,13 @@ def probability_batches(model: keras.Model, batches: tf.data.Dataset) -> Iterato
     def infer(values: tf.Tensor) -> tf.Tensor:
         return tf.cast(model(tf.cast(values, tf.float32), training=False), tf.float32)
 
-    size, run = 0, _InWhatFits(infer)
+    size, run = 0, InWhatFits(infer)
     for batch in batches:
         values, count = batch[name], len(batch[name])
         size = max(size, count)
         # A last, smaller batch would need kernels of its own, which take longer to make than its rows to compute.
         filled = tf.concat([values, tf.repeat(values[-1:], size - count, axis=0)], axis=0) if count < size else values
         yield run(filled)[:count]
-
-
-class _InWhatFits:
-    """``infer`` on half as many examples at once, from then on, whenever there is too little memory."""
-
-    def __init__(self, infer: Callable[[tf.Tensor], tf.Tensor]):
-        self._infer, self._most = infer, 0
-
-    def __call__(self, values: tf.Tensor) -> np.ndarray:
-        self._most = self._most or len(values)
-        while True:
-            try:
-                starts = range(0, len(values), self._most)
-                return np.concatenate([self._infer(values[start:start + self._most]).numpy() for start in starts])
-            except Exception as problem:
-                if not is_out_of_memory(problem):
-                    raise
-                if self._most == 1:
-                    raise TrainingFailed("Out of memory with a single example at once. Give the process more memory, "
-                                         "or train a smaller model or one of smaller inputs.") from problem
-                self._most //= 2
 
 
 def predict_probabilities(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:

@@ -3,8 +3,9 @@
 import keras
 
 from tfpt.config.image_classification import ImageModelConfig
+from tfpt.errors import RunError
 from tfpt.models.backbone import build_backbone, pixel_input
-from tfpt.models.heads import classification_head
+from tfpt.models.heads import POOL, classification_head
 
 
 def build_classifier(model_config: ImageModelConfig, image_size: int, classes: int) -> keras.Model:
@@ -15,3 +16,15 @@ def build_classifier(model_config: ImageModelConfig, image_size: int, classes: i
     pixels = pixel_input(image_size)
     features = build_backbone(pixels, model_config.backbone, model_config.alpha)
     return keras.Model(pixels, classification_head(features, model_config.head, classes), name="classifier")
+
+
+def feature_map(model: keras.Model) -> keras.KerasTensor:
+    """What the head of a classifier pools: the backbone's last features, ``[batch, height, width, channels]``.
+
+    Raises RunError if ``model`` has no such head.
+    """
+    pool = next((layer for layer in model.layers if layer.name == POOL), None)
+    if pool is None or len(pool.input.shape) != 4:
+        raise RunError(f"Expected a model whose layer {POOL} pools the features of an image, as tfpt trains them, but "
+                       "found another. Bring back the model.keras that tfpt wrote, or train again.")
+    return pool.input

@@ -4,13 +4,15 @@ import keras
 
 from tfpt.config.image_classification import HeadConfig
 
+POOL = "head_pool"
+
 
 def classification_head(features: keras.KerasTensor, head: HeadConfig, classes: int) -> keras.KerasTensor:
     """Class probabilities, float32 ``[batch, classes]``, from features ``[batch, height, width, channels]``.
 
     Initial weights and dropout seeds are drawn from Python's generator, which ``keras.utils.set_random_seed`` sets.
     """
-    x = keras.layers.GlobalAveragePooling2D(name="head_pool")(features)
+    x = keras.layers.GlobalAveragePooling2D(name=POOL)(features)
     x = keras.layers.Dropout(head.dropout, name="head_dropout")(x)
     for number, units in enumerate(head.units, start=1):
         name = f"head_dense_{number}"

@@ -15,15 +15,17 @@ from tfpt.data.augmentation import effective_views
 from tfpt.data.mixing import mixing_settings, new_images_text
 from tfpt.data.source import ImageSource
 from tfpt.errors import ConfigError
+from tfpt.evaluation.attribution import ClassScores
 from tfpt.evaluation.classification import classifier_evaluation
+from tfpt.evaluation.explanations import explanations
 from tfpt.evaluation.mirrored import mirrored_average
 from tfpt.evaluation.predictions import predict_probabilities, probability_batches
 from tfpt.export.image_signatures import image_classifier_signatures
 from tfpt.models import backbone, classifier, pretrained
 from tfpt.models.families import family_of
 from tfpt.task import (
-    Adjustment, Evaluation, LeftOut, Requests, ReusableInputs, ServedModel, Splits, Step, StepContext, Task, Unit,
-    Visits)
+    Adjustment, Evaluation, Explanation, LeftOut, Question, Requests, ReusableInputs, ServedModel, Splits, Step,
+    StepContext, Task, Unit, Visits)
 from tfpt.training.dropout import set_dropout_rate
 from tfpt.training.losses import class_weights, cross_entropy
 from tfpt.training.optimizers import make_optimizer
@@ -202,6 +204,13 @@ def predict(config: Config, model: Any, source: ImageSource, metadata: Mapping[s
             yield {"input": next(names), "label": scores[0]["label"], "score": scores[0]["score"], "top": scores}
 
 
+def explain(config: Config, model: Any, source: ImageSource, metadata: Mapping[str, Any],
+            question: Question) -> Iterator[Explanation]:
+    model.trainable = False  # so that BatchNormalization is folded
+    scores = ClassScores(model, classifier.feature_map(model))
+    return explanations(scores, eval_batches(config, source) if len(source) else (), question)
+
+
 def hand_on(config: Config, model: Any, metadata: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     description = pretrained.backbone_description(config.model, image_size(config), metadata)
     return backbone.extract_backbone(model), description
@@ -236,4 +245,5 @@ TASK = Task(
     default_search=default_search,
     headline=("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class"), report=report,
     show=lambda source, index: source.load(index), mirrored=mirrored_average, predict=predict, hand_on=hand_on,
-    signatures=signatures, requests=requests, network_inputs=network_inputs, expected=expected)
+    signatures=signatures, requests=requests, network_inputs=network_inputs, expected=expected,
+    explain=explain)

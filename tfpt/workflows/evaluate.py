@@ -75,7 +75,7 @@ def write_evaluation(run: Run, task: Task, evaluation: Evaluation, examples: Exa
     report = {"run": str(run.path), "task": task.name, "data": examples.data or TEST, "flip": flip,
               **evaluation.scores, "left_out": [{"path": item.path, "why": item.why} for item in examples.left_out]}
     name, notes, pictures = evaluation_name(examples.data, flip), list[str](), list[str]()
-    own_folder(run)
+    own_folder(run.evaluation)
     if evaluation.answers is not None:
         from tfpt.evaluation.worst import worst_examples
 

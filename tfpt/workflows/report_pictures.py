@@ -20,7 +20,7 @@ def draw_missing_pictures(run: Run) -> list[str]:
     They are made of what the run keeps; only for the worst examples its data are opened, and only if it keeps no
     evaluation its model too. Returns what can't be drawn and why, a phrase each. RunError: what it keeps is damaged.
     """
-    own_folder(run)
+    own_folder(run.evaluation)
     if not pictures.picture_file(run.evaluation, pictures.LEARNING_CURVES).exists():
         draw_learning_curves(run)
     scores, predictions = read_test_scores(run), read_predictions(run.predictions_file)

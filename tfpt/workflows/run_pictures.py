@@ -6,6 +6,7 @@ A training draws none: they would lengthen a short one by a second, and often no
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tfpt.errors import RunError
@@ -48,15 +49,15 @@ def draw_learning_curves(run: Run) -> list[str]:
     return [file.name]
 
 
-def own_folder(run: Run) -> None:
-    """Make the run's ``evaluation/``; RunError if it leads out of the run, or can't be made."""
-    if run.evaluation.is_symlink():  # a run may be somebody else's
-        raise RunError(f"{run.evaluation} is a symbolic link, and scores are written into the run's own folder alone. "
+def own_folder(folder: Path, what: str = "scores") -> None:
+    """Make ``folder`` of a run, for ``what``; RunError if it leads out of the run, or can't be made."""
+    if folder.is_symlink():  # a run may be somebody else's
+        raise RunError(f"{folder} is a symbolic link, and {what} are written into the run's own folder alone. "
                        "Remove the link, or put the folder itself there.")
     try:
-        run.evaluation.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise RunError(f"Expected to write the scores into {run.evaluation}, but: {error.strerror}. Make the run's "
+        raise RunError(f"Expected to write the {what} into {folder}, but: {error.strerror}. Make the run's "
                        "directory writable.") from error
 
 
