@@ -122,7 +122,7 @@ def checkpoints() -> Iterator[Case]:
         ("list", change.manifest(state=[])), ("epoch", change.state(epoch="x")), ("past", change.state(epoch=-5)),
         ("unknown", change.state(evil=1)), ("history", change.state(history=7)), ("best", change.state(best={}))))
     yield Case("state: a callback's folder", change.state(callbacks=change.CALLBACKS), RESUME,
-               "sets _folder of the callback TensorBoardScalars", may_write=AFTER_CHECKPOINT)
+               "sets _folder of the callback TensorBoardSeries", may_write=AFTER_CHECKPOINT)
 
 
 def links() -> Iterator[Case]:

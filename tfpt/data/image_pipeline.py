@@ -13,7 +13,7 @@ from tfpt.data.augmentation import (
     PLAIN_VIEW, augment_image, effective_views, flip_images, is_batchable, is_identity, view_text)
 from tfpt.data.autotune import without_autotune
 from tfpt.data.decode import decode_and_resize, resize_image
-from tfpt.data.mixing import mixed_batches, mixing_settings
+from tfpt.data.mixing import mix_images, mixed_batches, mixing_seed, mixing_settings
 from tfpt.data.order import epoch_order, view_numbers
 from tfpt.data.row_segments import KEY_BYTES
 from tfpt.data.source import ImageSource
@@ -49,6 +49,27 @@ def eval_batches(source: ImageSource, *, image_size: int, batch_size: int) -> tf
     """All images in the order of the source, as batches like those of ``train_batches``, without augmentation."""
     return image_batches(source, plain_visits(source), image_size=image_size, augment=AugmentConfig(), seed=0,
                          batch_size=batch_size)
+
+
+def first_training_images(source: ImageSource, *, image_size: int, augment: AugmentConfig, seed: int, data_seed: int,
+                          count: int) -> dict[str, np.ndarray]:
+    """A batch of the first ``count`` images of the first epoch, as ``train_batches`` gives them: to look at.
+
+    Of mixed images the first is mixed with the last one of these. Made one by one without a graph, which would take a
+    second to trace.
+    """
+    visits = epoch_visits(source, augment, seed, 1)[:count]
+
+    def image(index: int, view: int) -> tf.Tensor:
+        plain = resize_image(tf.constant(source.load(index)), image_size)
+        return augment_image(plain, tf.constant(source.example_ids[index]), tf.constant(view, tf.int64), augment,
+                             data_seed) if visits.augmented else plain
+
+    images = tf.stack([image(index, view) for index, view in zip(visits.index.tolist(), visits.view.tolist())])
+    batch = {"image": images, "label": tf.constant(source.labels[visits.index], tf.int32)}
+    if mixing_settings(augment):
+        batch = mix_images(batch["image"], batch["label"], mixing_seed(seed, 1, 0), augment)
+    return {name: column.numpy() for name, column in batch.items()}
 
 
 def epoch_visits(source: ImageSource, augment: AugmentConfig, seed: int, epoch: int) -> Visits:
