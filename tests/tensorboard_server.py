@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-DEADLINE_SECONDS = 90
+DEADLINE_SECONDS = 240
 
 
 class Server:

@@ -21,7 +21,7 @@ def model():
 
 def made_list(tmp_path, users=(), early_stopping=2, from_epoch=1):
     tensorboard = TensorBoardSeries(tmp_path, lambda: {"learning_rate/head": 0.5, "trainable_parameters": 7.0},
-                                     Screen(quiet=True))
+                                    Screen(quiet=True))
     callbacks = callback_list(model(), users, early_stopping=early_stopping, from_epoch=from_epoch,
                               tensorboard=tensorboard, epochs=9, steps=3)
     callbacks.on_train_begin()

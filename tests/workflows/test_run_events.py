@@ -123,7 +123,7 @@ def test_steps_that_a_resumed_run_does_again_are_shown_once(told):
 
 def test_histograms_are_of_the_weights_that_train_in_each_epoch(told):
     steps = {tag: steps for (plugin, _, tag), steps in told.series.items() if plugin == "histograms"}
-    assert steps["head_dense/kernel"] == [1, 2, 3, 4] and steps["block_16_project/kernel"] == [2, 3, 4]
+    assert steps["head_dense_1/kernel"] == [1, 2, 3, 4] and steps["block_16_project/kernel"] == [2, 3, 4]
     assert read_steps(told.folder / "train", "block_16_project/kernel") == [2, 3, 4]
     assert not any(tag.startswith("Conv1") for tag in steps)
 

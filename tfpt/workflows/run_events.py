@@ -88,8 +88,9 @@ def answers_within(seconds: float, task: Task, config: Any, model: keras.Model, 
 
 
 def _about(examples: int, of: int, epoch: int) -> str:
-    part = f"{examples:,}" if examples == of else f"{examples:,} of {of:,}, drawn at random,"
-    return f"{part} validation examples, by the best model, that of epoch {epoch}"
+    what = f"{of:,} validation examples"
+    what = f"the {what}" if examples == of else f"{examples:,} of the {what}, drawn at random"
+    return f"What the best model, that of epoch {epoch}, says of {what}."
 
 
 def _code_block(code: str) -> str:
