@@ -142,14 +142,14 @@ def test_there_are_pictures_of_training_and_of_what_the_best_model_says(told):
         assert min(picture.size) > 300 and len(picture.getcolors(10**6)) > 50, tag
 
 
-def test_the_curves_are_those_of_the_best_models_answers(told):
-    names = [f"precision_recall/{name}" for name in told.run.labels_file.read_text().split()]
-    assert list(told.curves) == sorted([*names, "precision_recall/all classes together (micro)"])
-    validation = told.run.manifest()["data"]["validation"]
-    for tag in names:
-        curve = told.curves[tag]
-        assert curve["recall"][0] == 1.0 and curve["true_positives"][0] + curve["false_positives"][0] == validation
-    assert sum(told.curves[tag]["true_positives"][0] for tag in names) == validation
+def test_the_curves_are_of_the_classes_and_of_one_set_of_answers(told):
+    """On a slow machine not of all of validation: there may be classes without examples."""
+    micro = told.curves.pop("precision_recall/all classes together (micro)")
+    assert told.curves.keys() <= {f"precision_recall/{name}" for name in told.run.labels_file.read_text().split()}
+    counts = {curve["true_positives"][0] + curve["false_positives"][0] for curve in told.curves.values()}
+    examples = sum(curve["true_positives"][0] for curve in told.curves.values())
+    assert counts == {examples} and 0 < examples <= told.run.manifest()["data"]["validation"]
+    assert micro["true_positives"][0] == examples and micro["recall"][0] == 1
 
 
 def test_a_tensorboard_that_shows_nothing_more_changes_no_bit(tmp_path):

@@ -22,6 +22,7 @@ from tfpt.task import Visits
 # Fixed rather than AUTOTUNE, which starts at one and has not risen yet when a short epoch ends.
 _PARALLEL_CALLS = os.cpu_count() or 1
 _PREFETCHED_BATCHES = 4
+_SHOWN_TOGETHER = 5
 
 _DECODER = "decode 1"
 """To be raised when the decoder, the resizing or the augmentation gives other pixels than before."""
@@ -53,10 +54,10 @@ def eval_batches(source: ImageSource, *, image_size: int, batch_size: int) -> tf
 
 def first_training_images(source: ImageSource, *, image_size: int, augment: AugmentConfig, seed: int, data_seed: int,
                           count: int) -> dict[str, np.ndarray]:
-    """A batch of the first ``count`` images of the first epoch, as ``train_batches`` gives them: to look at.
+    """The first ``count`` images of the first epoch, as ``train_batches`` gives them in batches of five: to look at.
 
-    Of mixed images the first is mixed with the last one of these. Made one by one without a graph, which would take a
-    second to trace.
+    Of a larger batch all would be mixed by one draw. Made one by one without a graph, which would take a second to
+    trace.
     """
     visits = epoch_visits(source, augment, seed, 1)[:count]
 
@@ -66,10 +67,13 @@ def first_training_images(source: ImageSource, *, image_size: int, augment: Augm
                              data_seed) if visits.augmented else plain
 
     images = tf.stack([image(index, view) for index, view in zip(visits.index.tolist(), visits.view.tolist())])
-    batch = {"image": images, "label": tf.constant(source.labels[visits.index], tf.int32)}
-    if mixing_settings(augment):
-        batch = mix_images(batch["image"], batch["label"], mixing_seed(seed, 1, 0), augment)
-    return {name: column.numpy() for name, column in batch.items()}
+    labels = tf.constant(source.labels[visits.index], tf.int32)
+    if not mixing_settings(augment):
+        return {"image": images.numpy(), "label": labels.numpy()}
+    batches = [mix_images(images[start:start + _SHOWN_TOGETHER], labels[start:start + _SHOWN_TOGETHER],
+                          mixing_seed(seed, 1, step), augment)
+               for step, start in enumerate(range(0, len(visits), _SHOWN_TOGETHER))]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def epoch_visits(source: ImageSource, augment: AugmentConfig, seed: int, epoch: int) -> Visits:
