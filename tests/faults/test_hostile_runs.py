@@ -28,7 +28,8 @@ RESUME = ("finetune-image", "--resume", "--run-dir", "run")
 START_FROM = ("finetune-image", "--config", "image_classification/tiny", "--weights", "run")
 BEFORE_CHECKPOINT = ("run/.lock", "tensorboard_logs")
 """What --resume makes before it looks at the checkpoint: the lock, an empty folder."""
-AFTER_CHECKPOINT = (*BEFORE_CHECKPOINT, "run/run.json", "run/config.yaml", "run/metrics.jsonl")
+AFTER_CHECKPOINT = (*BEFORE_CHECKPOINT, "run/run.json", "run/config.yaml", "run/metrics.jsonl",
+                    "tensorboard_logs/run", "tensorboard_logs/run/*.beginning")
 DAMAGED = "No whole checkpoint is left"
 
 
