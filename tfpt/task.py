@@ -19,6 +19,9 @@ class Source(Protocol):
     def content_hash(self, index: int) -> str:
         """sha256 of the stored bytes, in hexadecimal."""
 
+    def subset(self, indices: "np.ndarray[Any, Any]") -> "Source":
+        """The examples at ``indices``, in that order."""
+
     @property
     def names(self) -> Sequence[str]:
         """What the user knows each example as: a file's path, or such as ``reviews.csv[17]``."""
@@ -270,7 +273,10 @@ class Task:
     default_search: Callable[[Any], Mapping[str, Any]]  # resolved config -> a search space, as a recipe writes it
     headline: tuple[str, ...]  # those of the report's scores that run.json and the summary show
     report: Callable[[Any, Any, Any, Mapping[str, Any]], Evaluation]
+    answers: Callable[[Any, Any, Any], Answers] | None  # config, model, source; None: it doesn't classify
     show: Callable[[Any, int], Any]  # (source, index) -> what people look at: a uint8 [height, width, 3] image, or text
+    show_training: Callable[[Any, Any, Mapping[str, Any], int], list[tuple[Any, str]]] | None
+    # config, source, metadata, count -> the first that training sees, each as ``show`` has it with a label
     mirrored: Callable[[Any], Any] | None  # model -> the one that averages an input's answer and its mirror's
     predict: Callable[[Any, Any, Any, Mapping[str, Any], int], Iterator[dict[str, Any]]]
     hand_on: Callable[[Any, Any, Mapping[str, Any]], tuple[Any, dict[str, Any]]]

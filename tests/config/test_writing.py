@@ -12,7 +12,7 @@ def test_tuples_become_lists_at_every_depth():
 def test_yaml_keeps_the_order_of_the_config():
     text = to_yaml(ImageClassificationConfig())
     sections = [line[:-1] for line in text.splitlines() if not line.startswith(" ")]
-    assert sections == ["data", "model", "freeze", "augment", "loss", "optimizer", "train", "cache"]
+    assert sections == ["data", "model", "freeze", "augment", "loss", "optimizer", "train", "cache", "tensorboard"]
 
 
 def test_a_whole_number_equals_its_float_in_a_difference():

@@ -9,7 +9,7 @@ from tfpt.config.image_classification import AugmentConfig, RandAugmentConfig
 from tfpt.data import image_pipeline
 from tfpt.data.augmentation import augment_image, effective_views
 from tfpt.data.decode import resize_image
-from tfpt.data.image_pipeline import eval_batches, train_batches
+from tfpt.data.image_pipeline import eval_batches, first_training_images, train_batches
 from tfpt.data.held_pixels import HeldPixels
 from tfpt.data.mixing import mix_images
 from tfpt.data.order import epoch_order, view_numbers
@@ -136,3 +136,13 @@ def test_images_in_memory_are_gathered_and_flipped_a_batch_at_a_time(stored, nam
     tensor = source.held.tensor
     collected(epoch_of(source, AUGMENTS[name], epoch=2))
     assert source.held.tensor is tensor
+
+
+@pytest.mark.parametrize("augment", [*AUGMENTS.values(), MIXED], ids=[*AUGMENTS, "mixed"])
+def test_the_first_training_images_are_those_of_the_first_batches(stored, augment):
+    for source in (stored, held(stored)):
+        shown = first_training_images(source, image_size=SIZE, augment=augment, seed=5, data_seed=5, count=7)
+        batches = list(epoch_of(source, augment, batch_size=5).as_numpy_iterator())
+        assert len(batches) == 2 and shown.keys() == batches[0].keys() and shown["image"].dtype == np.uint8
+        for name, column in shown.items():
+            assert np.array_equal(column, np.concatenate([batch[name] for batch in batches])), name

@@ -164,5 +164,5 @@ PLAN: Mapping[str, Any] = {
     "cuts": [{"name": "x", "places": [[9999, 0]], "values": 10**15, "saved": 1, "ahead": False}], "phases": [0],
     "where": "memory", "kept": False, "rows": 10**15, "dtype": "float16", "bytes": 1, "why": "", "lasting": False}
 """Of the prefix cache, in a place where the model has nothing, for rows of a thousand petabytes."""
-CALLBACKS = [{"class": "TensorBoardScalars", "attributes": {"_folder": f"../{OUTSIDE}"}},
+CALLBACKS = [{"class": "TensorBoardSeries", "attributes": {"_folder": f"../{OUTSIDE}"}},
              {"class": "History", "attributes": {}}]

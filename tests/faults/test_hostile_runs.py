@@ -28,7 +28,8 @@ RESUME = ("finetune-image", "--resume", "--run-dir", "run")
 START_FROM = ("finetune-image", "--config", "image_classification/tiny", "--weights", "run")
 BEFORE_CHECKPOINT = ("run/.lock", "tensorboard_logs")
 """What --resume makes before it looks at the checkpoint: the lock, an empty folder."""
-AFTER_CHECKPOINT = (*BEFORE_CHECKPOINT, "run/run.json", "run/config.yaml", "run/metrics.jsonl")
+AFTER_CHECKPOINT = (*BEFORE_CHECKPOINT, "run/run.json", "run/config.yaml", "run/metrics.jsonl",
+                    "tensorboard_logs/run", "tensorboard_logs/run/*.beginning")
 DAMAGED = "No whole checkpoint is left"
 
 
@@ -122,7 +123,7 @@ def checkpoints() -> Iterator[Case]:
         ("list", change.manifest(state=[])), ("epoch", change.state(epoch="x")), ("past", change.state(epoch=-5)),
         ("unknown", change.state(evil=1)), ("history", change.state(history=7)), ("best", change.state(best={}))))
     yield Case("state: a callback's folder", change.state(callbacks=change.CALLBACKS), RESUME,
-               "sets _folder of the callback TensorBoardScalars", may_write=AFTER_CHECKPOINT)
+               "sets _folder of the callback TensorBoardSeries", may_write=AFTER_CHECKPOINT)
 
 
 def links() -> Iterator[Case]:

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tfpt.errors import RunError
 from tfpt.training.callbacks import (
-    TensorBoardScalars, callback_list, callback_state, put_back_callback_state, restore_callback_state)
+    TensorBoardSeries, callback_list, callback_state, put_back_callback_state, restore_callback_state)
 from tfpt.training.screen import Screen
 
 
@@ -20,8 +20,8 @@ def model():
 
 
 def made_list(tmp_path, users=(), early_stopping=2, from_epoch=1):
-    tensorboard = TensorBoardScalars(tmp_path, lambda: {"learning_rate/head": 0.5, "trainable_parameters": 7.0},
-                                     Screen(quiet=True))
+    tensorboard = TensorBoardSeries(tmp_path, lambda: {"learning_rate/head": 0.5, "trainable_parameters": 7.0},
+                                    Screen(quiet=True))
     callbacks = callback_list(model(), users, early_stopping=early_stopping, from_epoch=from_epoch,
                               tensorboard=tensorboard, epochs=9, steps=3)
     callbacks.on_train_begin()
@@ -32,7 +32,7 @@ def made_list(tmp_path, users=(), early_stopping=2, from_epoch=1):
 def test_order_is_early_stopping_then_the_users_then_tensorboard(tmp_path):
     users = [keras.callbacks.ReduceLROnPlateau(), keras.callbacks.LambdaCallback()]
     kinds = [type(callback).__name__ for callback in made_list(tmp_path, users).callbacks]
-    assert kinds == ["EarlyStopping", "ReduceLROnPlateau", "LambdaCallback", "TensorBoardScalars", "History"]
+    assert kinds == ["EarlyStopping", "ReduceLROnPlateau", "LambdaCallback", "TensorBoardSeries", "History"]
 
 
 def test_patience_survives_a_restart(tmp_path):
@@ -74,7 +74,7 @@ def test_settings_are_those_of_the_new_command_only_state_is_kept(tmp_path):
 
 def test_other_callbacks_than_the_run_had_are_refused(tmp_path):
     kept = callback_state((made := made_list(tmp_path, [keras.callbacks.LambdaCallback()])), made.fresh)
-    with pytest.raises(RunError, match="EarlyStopping, LambdaCallback, TensorBoardScalars"):
+    with pytest.raises(RunError, match="EarlyStopping, LambdaCallback, TensorBoardSeries"):
         restore_callback_state(made_list(tmp_path), kept)
 
 
@@ -121,7 +121,7 @@ def test_tensorboard_gets_train_validation_and_the_schedule(tmp_path):
 
 def test_a_disk_without_room_for_curves_costs_the_curves_alone(tmp_path):
     stream = io.StringIO()
-    scalars = TensorBoardScalars(tmp_path / "file" / "curves", lambda: {}, Screen(stream))
+    scalars = TensorBoardSeries(tmp_path / "file" / "curves", lambda: {}, Screen(stream))
     (tmp_path / "file").write_text("")
     for epoch in range(2):
         scalars.on_epoch_end(epoch, {"loss": 1.0, "val_loss": 2.0})

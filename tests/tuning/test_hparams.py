@@ -1,18 +1,11 @@
 """A search as a real TensorBoard server tells it."""
 
-import contextlib
 import dataclasses
-import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 
+from tests.tensorboard_server import tensorboard
 from tests.tuning.results import completed, failed
 from tfpt.tuning.hparams import HParamsLog
 
@@ -31,43 +24,14 @@ SECOND = completed(2, 0.8, **values(1e-4, "all", False, (128,), 32, "sgd"))
 THIRD = failed(3, **values(1e-2, None, True, [128], 32, "sgd"))
 
 
-@contextlib.contextmanager
-def tensorboard(folder):
-    """A server of ``folder``: a function from a path and what is posted to what comes back."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen([sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--host", "127.0.0.1",
-                               "--port", str(port), "--reload_interval", "1"],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def groups(server, count):
+    """The session groups by name, once the server has read ``count`` of them to their end."""
+    def found():
+        known = server.ask("hparams", "session_groups", ALL).get("sessionGroups", [])
+        whole = len(known) == count and all(group["sessions"][0]["endTimeSecs"] for group in known)
+        return {group["name"]: group for group in known} if whole else None
 
-    def post(path, request):
-        asked = urllib.request.Request(f"http://127.0.0.1:{port}/data/plugin/hparams/{path}",
-                                       json.dumps(request).encode(), {"Content-Type": "application/json"})
-        with urllib.request.urlopen(asked, timeout=10) as answer:
-            return json.load(answer)
-
-    try:
-        yield post
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def groups(post, count):
-    """The session groups by name, as soon as the server has read ``count`` of them."""
-    deadline = time.monotonic() + 90
-    while True:
-        try:
-            found = post("session_groups", ALL).get("sessionGroups", [])
-            if len(found) == count and all(group["sessions"][0]["endTimeSecs"] for group in found):
-                return {group["name"]: group for group in found}
-        except urllib.error.HTTPError as problem:
-            pytest.fail(problem.read().decode())
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            pass  # it isn't there yet
-        assert time.monotonic() < deadline, "TensorBoard shows no trials"
-        time.sleep(0.3)
+    return server.wait_for(found, f"{count} trials")
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +48,8 @@ def dashboard(tmp_path_factory):
     other.write_trial(dataclasses.replace(again, status="running", metrics={}))
     other.write_trial(failed(1, **{"train.epochs": 4}))
     other.write_trial(dataclasses.replace(again, metrics={"loss": float("nan"), "accuracy": 0.5, "extra": 1.0}))
-    with tensorboard(root) as post:
-        return groups(post, 4), post("experiment", {})["hparamInfos"]
+    with tensorboard(root) as server:
+        return groups(server, 4), server.ask("hparams", "experiment", {})["hparamInfos"]
 
 
 def metrics_of(group):

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfpt.config.fields import setting
-from tfpt.config.shared import CacheConfig, FreezeConfig, LossConfig, OptimizerConfig, TrainConfig
+from tfpt.config.shared import (
+    CacheConfig, FreezeConfig, LossConfig, OptimizerConfig, TensorBoardConfig, TrainConfig)
 
 BUNDLED_DIGITS = "bundled:digits"
 
@@ -102,6 +103,7 @@ class ImageClassificationConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     train: TrainConfig = TrainConfig()
     cache: CacheConfig = CacheConfig()
+    tensorboard: TensorBoardConfig = TensorBoardConfig()
 
 
 PRETRAIN_SETTINGS = {"model.weights": "none", "freeze.unfreeze": "scratch"}

@@ -1,4 +1,4 @@
-"""Config sections that more than one task uses: freezing, optimizer, training, the prefix cache."""
+"""Config sections that more than one task uses: freezing, optimizer, training, the prefix cache, TensorBoard."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -104,3 +104,12 @@ class CacheConfig:
                             minimum=0)
     fold_batch_norm: bool = setting(
         True, "compute frozen BatchNormalization as part of the convolution before it: faster, the same to rounding")
+
+
+@dataclass(frozen=True)
+class TensorBoardConfig:
+    """What TensorBoard is given beside curves and the config."""
+
+    pictures: bool = setting(True, "examples as training sees them, and what the best model says of validation: its "
+                                   "confusion matrix, precision and recall, the worst predictions")
+    histograms: bool = setting(False, "histograms of the weights that train, each epoch")

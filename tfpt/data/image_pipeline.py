@@ -13,7 +13,7 @@ from tfpt.data.augmentation import (
     PLAIN_VIEW, augment_image, effective_views, flip_images, is_batchable, is_identity, view_text)
 from tfpt.data.autotune import without_autotune
 from tfpt.data.decode import decode_and_resize, resize_image
-from tfpt.data.mixing import mixed_batches, mixing_settings
+from tfpt.data.mixing import mix_images, mixed_batches, mixing_seed, mixing_settings
 from tfpt.data.order import epoch_order, view_numbers
 from tfpt.data.row_segments import KEY_BYTES
 from tfpt.data.source import ImageSource
@@ -22,6 +22,7 @@ from tfpt.task import Visits
 # Fixed rather than AUTOTUNE, which starts at one and has not risen yet when a short epoch ends.
 _PARALLEL_CALLS = os.cpu_count() or 1
 _PREFETCHED_BATCHES = 4
+_SHOWN_TOGETHER = 5
 
 _DECODER = "decode 1"
 """To be raised when the decoder, the resizing or the augmentation gives other pixels than before."""
@@ -49,6 +50,30 @@ def eval_batches(source: ImageSource, *, image_size: int, batch_size: int) -> tf
     """All images in the order of the source, as batches like those of ``train_batches``, without augmentation."""
     return image_batches(source, plain_visits(source), image_size=image_size, augment=AugmentConfig(), seed=0,
                          batch_size=batch_size)
+
+
+def first_training_images(source: ImageSource, *, image_size: int, augment: AugmentConfig, seed: int, data_seed: int,
+                          count: int) -> dict[str, np.ndarray]:
+    """The first ``count`` images of the first epoch, as ``train_batches`` gives them in batches of five: to look at.
+
+    Of a larger batch all would be mixed by one draw. Made one by one without a graph, which would take a second to
+    trace.
+    """
+    visits = epoch_visits(source, augment, seed, 1)[:count]
+
+    def image(index: int, view: int) -> tf.Tensor:
+        plain = resize_image(tf.constant(source.load(index)), image_size)
+        return augment_image(plain, tf.constant(source.example_ids[index]), tf.constant(view, tf.int64), augment,
+                             data_seed) if visits.augmented else plain
+
+    images = tf.stack([image(index, view) for index, view in zip(visits.index.tolist(), visits.view.tolist())])
+    labels = tf.constant(source.labels[visits.index], tf.int32)
+    if not mixing_settings(augment):
+        return {"image": images.numpy(), "label": labels.numpy()}
+    batches = [mix_images(images[start:start + _SHOWN_TOGETHER], labels[start:start + _SHOWN_TOGETHER],
+                          mixing_seed(seed, 1, step), augment)
+               for step, start in enumerate(range(0, len(visits), _SHOWN_TOGETHER))]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def epoch_visits(source: ImageSource, augment: AugmentConfig, seed: int, epoch: int) -> Visits:

@@ -36,9 +36,14 @@ def mixed_batches(batches: tf.data.Dataset, augment: AugmentConfig, seed: int, e
         as ``mix_images`` makes them.
     """
     def mixed(step: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return mix_images(batch["image"], batch["label"], stateless_seed(seed, _STREAM, epoch, step), augment)
+        return mix_images(batch["image"], batch["label"], mixing_seed(seed, epoch, step), augment)
 
     return batches.enumerate(first_step).map(mixed, num_parallel_calls=2, deterministic=True).prefetch(1)
+
+
+def mixing_seed(seed: int, epoch: int, step: int | tf.Tensor) -> tf.Tensor:
+    """That of one batch, int64 ``[2]``."""
+    return stateless_seed(seed, _STREAM, epoch, step)
 
 
 def mix_images(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, augment: AugmentConfig) -> dict[str, tf.Tensor]:

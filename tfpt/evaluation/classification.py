@@ -41,8 +41,7 @@ def classification_scores(probabilities: np.ndarray, labels: np.ndarray, class_n
     """
     _check(probabilities, labels, class_names)
     predicted = probabilities.argmax(axis=1)
-    matrix = np.zeros((len(class_names), len(class_names)), np.int64)
-    np.add.at(matrix, (labels, predicted), 1)
+    matrix = confusion_matrix(labels, predicted, len(class_names))
     per_class, averages = _per_class(labels, predicted, class_names)
     weakest = min((row for row in per_class if row["support"]), key=lambda row: row["f1"])
     ranked, notes = _roc_auc(probabilities, labels, class_names)
@@ -60,6 +59,13 @@ def classification_scores(probabilities: np.ndarray, labels: np.ndarray, class_n
         "interval_method": METHOD, "weakest_class": {"name": weakest["class"], "f1": weakest["f1"]},
         "per_class": per_class, "confusion_matrix": matrix.tolist(), "confidence_bins": bins,
         "notes": [*notes, *ranked_note]}
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts, int64 ``[true class, predicted class]``."""
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (labels, predicted), 1)
+    return matrix
 
 
 def _check(probabilities: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:

@@ -16,8 +16,11 @@ COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9
 STYLES = ("-", "--", ":", "-.")
 
 
-def save_figure(draw: Callable[[Any], None], file: Path) -> None:
-    """Write what ``draw`` puts on an empty figure to ``file``, atomically. Raises RunError if it can't be written."""
+def save_figure(draw: Callable[[Any], None], file: Path | io.BytesIO) -> None:
+    """Write what ``draw`` puts on an empty figure to ``file``, atomically, or to memory.
+
+    Raises RunError if it can't be written.
+    """
     import matplotlib.style
     from matplotlib.figure import Figure
 
@@ -27,7 +30,10 @@ def save_figure(draw: Callable[[Any], None], file: Path) -> None:
         draw(figure)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
-    atomic_write_bytes(file, buffer.getvalue())
+    if isinstance(file, io.BytesIO):
+        file.write(buffer.getvalue())
+    else:
+        atomic_write_bytes(file, buffer.getvalue())
 
 
 def shortened(name: str, limit: int = LONGEST_NAME) -> str:

@@ -1,6 +1,7 @@
 """The confusion matrix as a PNG file."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ COUNTS_UP_TO_CLASSES = 20
 NAMES_UP_TO_CLASSES = 60
 
 
-def confusion_matrix_png(matrix: Sequence[Sequence[int]], class_names: Sequence[str], path: Path) -> None:
-    """Draw ``matrix`` (``[true class][predicted class]``, counts) to ``path``, atomically.
+def confusion_matrix_png(matrix: Sequence[Sequence[int]], class_names: Sequence[str],
+                         path: Path | BytesIO) -> None:
+    """Draw ``matrix`` (``[true class][predicted class]``, counts) to ``path``, atomically, or to memory.
 
     Colour is the share of the true class; counts are printed up to 20 classes. Raises RunError if it can't be written.
     """

@@ -24,8 +24,8 @@ from tfpt.export.image_signatures import image_classifier_signatures
 from tfpt.models import backbone, classifier, pretrained
 from tfpt.models.families import family_of
 from tfpt.task import (
-    Adjustment, Evaluation, Explanation, LeftOut, Question, Requests, ReusableInputs, ServedModel, Splits, Step,
-    StepContext, Task, Unit, Visits)
+    Adjustment, Answers, Evaluation, Explanation, LeftOut, Question, Requests, ReusableInputs, ServedModel, Splits,
+    Step, StepContext, Task, Unit, Visits)
 from tfpt.training.dropout import set_dropout_rate
 from tfpt.training.losses import class_weights, cross_entropy
 from tfpt.training.optimizers import make_optimizer
@@ -188,9 +188,27 @@ def rank(config: Config, validation: Mapping[str, float]) -> list[float]:
     return [*([validation["accuracy"]] if config.train.best_metric == "accuracy" else []), -validation["loss"]]
 
 
+def answers(config: Config, model: Any, source: ImageSource) -> Answers:
+    return Answers(predict_probabilities(model, eval_batches(config, source)), source.labels)
+
+
 def report(config: Config, model: Any, source: ImageSource, metadata: Mapping[str, Any]) -> Evaluation:
-    probabilities = predict_probabilities(model, eval_batches(config, source))
-    return classifier_evaluation(probabilities, source.labels, metadata["class_names"])
+    said = answers(config, model, source)
+    return classifier_evaluation(said.probabilities, said.labels, metadata["class_names"])
+
+
+def show_training(config: Config, source: ImageSource, metadata: Mapping[str, Any],
+                  count: int) -> list[tuple[np.ndarray, str]]:
+    """The first images of the first epoch, augmented and mixed, with their classes."""
+    batch = image_pipeline.first_training_images(
+        source, image_size=image_size(config), augment=config.augment, seed=config.train.seed,
+        data_seed=data_seed(config), count=count)
+    names = metadata["class_names"]
+    texts = [names[label] for label in batch["label"]]
+    if "share" in batch:
+        texts = [f"{share:.0%} {text}\n{1 - share:.0%} {names[other]}"
+                 for text, share, other in zip(texts, batch["share"], batch["other_label"], strict=True)]
+    return list(zip(batch["image"], texts, strict=True))
 
 
 def predict(config: Config, model: Any, source: ImageSource, metadata: Mapping[str, Any],
@@ -244,6 +262,6 @@ TASK = Task(
     adjustments={"model.head.dropout": Adjustment(kind=bool, apply=adjust_dropout)},
     default_search=default_search,
     headline=("loss", "accuracy", "macro_f1", "roc_auc", "weakest_class"), report=report,
-    show=lambda source, index: source.load(index), mirrored=mirrored_average, predict=predict, hand_on=hand_on,
-    signatures=signatures, requests=requests, network_inputs=network_inputs, expected=expected,
-    explain=explain)
+    answers=answers, show=lambda source, index: source.load(index), show_training=show_training,
+    mirrored=mirrored_average, predict=predict, hand_on=hand_on, signatures=signatures, requests=requests,
+    network_inputs=network_inputs, expected=expected, explain=explain)

@@ -11,56 +11,58 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from tensorboard.compat.proto.summary_pb2 import Summary
 
 from tfpt.errors import RunError
+from tfpt.training.event_files import NOT_WRITTEN, EventFile, histogram, problem_text, scalars
 from tfpt.training.screen import Screen
 
 STATE_TYPES = (bool, int, float, str, type(None), np.generic)
 
 
-class TensorBoardScalars(keras.callbacks.Callback):
+class TensorBoardSeries(keras.callbacks.Callback):
     """Writes a point per epoch: metrics under ``train`` and ``validation``, and under ``train`` the freeze schedule.
 
-    ``schedule()`` gives learning rates by group and the number of trainable parameters; steps are epochs, from 1.
+    ``schedule()`` gives learning rates by group and the number of trainable parameters, ``weights()`` arrays by the
+    tags of their histograms; steps are epochs, from 1. An epoch that is done again takes the place of what there was
+    from it on, by this process or by one that was killed.
     """
 
-    def __init__(self, folder: Path, schedule: Callable[[], Mapping[str, float]], screen: Screen):
+    def __init__(self, folder: Path, schedule: Callable[[], Mapping[str, float]], screen: Screen,
+                 weights: Callable[[], Mapping[str, np.ndarray]] = dict):
         super().__init__()
-        self._folder, self._schedule, self._screen = folder, schedule, screen
-        self._writers: dict[str, Any] = {}
+        self._folder, self._schedule, self._screen, self._weights = folder, schedule, screen, weights
+        self._files: dict[str, EventFile] = {}
         self._problems: list[str] = []  # no plain attribute: a resumed run tries again
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        if self._problems:
+            return
         logs = logs or {}
         training = {name: value for name, value in logs.items() if not name.startswith("val_")}
         training.pop("learning_rate", None)
         validation = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
         try:
-            self._write("train", {**training, **self._schedule()}, epoch + 1)
-            self._write("validation", validation, epoch + 1)
-        except tf.errors.OpError as problem:  # no room: curves are not worth a training
-            self._problems.append(" ".join(problem.message.split())[:200])
+            histograms = [histogram(tag, values) for tag, values in self._weights().items()]
+            self._write("train", [*scalars({**training, **self._schedule()}), *histograms], epoch + 1)
+            self._write("validation", scalars(validation), epoch + 1)
+        except NOT_WRITTEN as problem:  # no room: curves are not worth a training
+            self._problems.append(problem_text(problem))
             self._screen.line("watch", f"no curves any more, {self._folder} can't be written: {self._problems[0]}")
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        for writer in self._writers.values():
-            with contextlib.suppress(tf.errors.OpError):
-                writer.close()
+        for file in self._files.values():
+            with contextlib.suppress(*NOT_WRITTEN):
+                file.close()
 
-    def _write(self, part: str, scalars: Mapping[str, float], step: int) -> None:
-        if self._problems:
-            return
-        if part not in self._writers:
-            self._writers[part] = tf.summary.create_file_writer(str(self._folder / part))
-        with self._writers[part].as_default():
-            for name, value in scalars.items():
-                tf.summary.scalar(name, value, step=step)
-            self._writers[part].flush()
+    def _write(self, part: str, summaries: Sequence[Summary], step: int) -> None:
+        if part not in self._files:
+            self._files[part] = EventFile(self._folder / part)
+        self._files[part].write(step, summaries)
 
 
 def callback_list(model: keras.Model, users: Sequence[keras.callbacks.Callback], *, early_stopping: int | None,
-                  from_epoch: int, tensorboard: TensorBoardScalars, epochs: int,
+                  from_epoch: int, tensorboard: TensorBoardSeries, epochs: int,
                   steps: int) -> keras.callbacks.CallbackList:
     """The callbacks in their order. Early stopping waits ``early_stopping`` epochs, counted from ``from_epoch``."""
     callbacks: list[keras.callbacks.Callback] = []

@@ -156,6 +156,17 @@ def schedule_point(model: keras.Model, phase: Phase, rate: float, rate_decay: fl
     return {**point, "trainable_parameters": float(parameters)}
 
 
+def trainable_weights(model: keras.Model, units: Sequence[Unit]) -> dict[str, np.ndarray]:
+    """What trains now, by unit, layer and name: ``block_16_project/kernel``."""
+    unit_names = {id(variable): unit.name for unit in units for layer in unit.layers for variable in layer.variables}
+    return {_within(unit_names.get(id(variable), ""), variable.path): variable.numpy()
+            for variable in model.trainable_variables}
+
+
+def _within(unit: str, path: str) -> str:
+    return path if not unit or path.startswith(f"{unit}/") else f"{unit}/{path}"
+
+
 def weight_digests(model: keras.Model) -> list[str]:
     """sha256 of every weight, in the order of ``model.weights``."""
     return [hashlib.sha256(np.ascontiguousarray(weight.numpy()).tobytes()).hexdigest() for weight in model.weights]

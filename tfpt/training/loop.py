@@ -4,6 +4,7 @@ Everything that decides what comes next is in ``LoopState``, in variables, or a 
 is killed and resumed from any checkpoint computes what it would have computed, bit for bit.
 """
 
+import functools
 import json
 import math
 import time
@@ -20,10 +21,10 @@ from tfpt.errors import Interrupted, TrainingFailed
 from tfpt.training import checkpoint
 from tfpt.training.callback_errors import CallbackErrors
 from tfpt.training.callbacks import (
-    TensorBoardScalars, callback_list, callback_state, put_back_callback_state, restore_callback_state)
+    TensorBoardSeries, callback_list, callback_state, put_back_callback_state, restore_callback_state)
 from tfpt.training.conditions import conditions
 from tfpt.training.feeds import Feed, Stream
-from tfpt.training.freezing import check_trainability, schedule_point
+from tfpt.training.freezing import check_trainability, schedule_point, trainable_weights
 from tfpt.training.job import Job, LoopState, applied_updates
 from tfpt.training.optimizers import present_rate
 from tfpt.training.phase_runner import PhaseRunner
@@ -55,7 +56,9 @@ class Loop:
             self._callbacks = callback_list(
                 job.model, job.callbacks, early_stopping=job.config.train.early_stopping,
                 from_epoch=job.phases[-1].from_epoch, epochs=job.config.train.epochs, steps=job.steps_per_epoch,
-                tensorboard=TensorBoardScalars(job.tensorboard, self._schedule_point, job.screen))
+                tensorboard=TensorBoardSeries(
+                    job.tensorboard, self._schedule_point, job.screen, functools.partial(
+                        trainable_weights, job.model, job.units) if job.config.tensorboard.histograms else dict))
 
     @property
     def cache(self) -> PrefixCache | None:

@@ -14,7 +14,8 @@ from tfpt.training import checkpoint
 from tfpt.training.job import Job, LoopState, all_variables
 from tfpt.training.stored_state import check_state
 
-MAY_DIFFER = ("train.epochs", "train.checkpoint_seconds", "data.memory_mb", "cache.max_gb")
+MAY_DIFFER = ("train.epochs", "train.checkpoint_seconds", "data.memory_mb", "cache.max_gb", "tensorboard.pictures",
+              "tensorboard.histograms")
 """Settings that change nothing of what was computed so far."""
 
 

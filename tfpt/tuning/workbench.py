@@ -32,10 +32,11 @@ from tfpt.training.timed_calls import memory_error_explained
 from tfpt.training.weight_average import WeightAverage
 
 NOT_TRACED = ("optimizer.learning_rate", "freeze.unfreeze", "freeze.head_epochs", "freeze.phases",
-              "train.early_stopping", "train.best_metric", "train.checkpoint_seconds")
+              "train.early_stopping", "train.best_metric", "train.checkpoint_seconds", "tensorboard.pictures",
+              "tensorboard.histograms")
 """What no traced step has as a constant: variables, what tells phases apart, and what the loop alone looks at."""
 
-_BEHIND_THE_MODEL = ("optimizer.", "loss.", "freeze.")
+_BEHIND_THE_MODEL = ("optimizer.", "loss.", "freeze.", "tensorboard.")
 _MODEL_SETTINGS = ("train.seed", "train.precision", "train.batch_size", "train.accumulation_steps")
 _MOST_MODELS = _MOST_OPTIMIZERS = 8
 """A trial that is trained under several seeds comes to each of its models in turn, as does the next one."""

@@ -1,6 +1,7 @@
 """What a training will do, settled and shown before it begins: model, freeze schedule, optimizers, steps."""
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,7 +90,7 @@ def show_plan(screen: Screen, task: Task, config: Any, splits: Splits, plan: Pla
     screen.line("optimizer", _optimizer_text(config, plan))
     for index, text in enumerate(_cache_texts(plan, len(splits.train), len(splits.validation))):
         screen.line("" if index else "cache", text)
-    screen.line("watch", f"tensorboard --logdir {tensorboard_root}")
+    screen.line("watch", f"tensorboard --logdir {shlex.quote(tensorboard_root)}")
     screen.blank()
 
 

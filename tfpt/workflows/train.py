@@ -23,6 +23,7 @@ from tfpt.workflows.records import begin_record, finish_record, status_record
 from tfpt.workflows.results import write_model
 from tfpt.workflows.resume import continue_loop, run_to_resume, settle_config
 from tfpt.workflows.room import check_room
+from tfpt.workflows.run_events import log_beginning, log_best
 
 
 def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, Any] | None = None,
@@ -63,6 +64,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
         loop = continue_loop(run, job) if earlier else Loop(job)
         with status_record(run, loop):
             begin_record(run, task, config, splits, plan)
+            log_beginning(job)
             loop.run()
             _test_and_record(run, job, loop, began, data_seconds)
     return run
@@ -81,8 +83,10 @@ def _test_and_record(run: Run, job: Job, loop: Loop, began: float, data_seconds:
     tested = time.monotonic()
     model = write_model(run, job.task, job.config, job.splits, loop)
     loop.answer_signal()
+    reported = time.monotonic()
     evaluation = job.task.report(job.config, model, job.splits.test, job.splits.metadata)
     scores = write_evaluation(run, job.task, evaluation, own_test(job.splits))
+    log_best(job, model, loop, (time.monotonic() - reported) / len(job.splits.test))
     now = time.monotonic()
     finish_record(run, job.task, loop, scores, {"data": data_seconds, "test": now - tested, "total": now - began})
 
