@@ -24,11 +24,11 @@ def write_fake_imagenet(keras_home: Path, alpha: float | None, size: int, name: 
     model = builder(input_shape=(side, side, 3), include_top=False, weights=None, **width)
     pixels = sys.modules[builder.__module__].preprocess_input(coarse_pictures(0, 32, side))
     own_scaling = [layer for layer in model.layers if isinstance(layer, keras.layers.Normalization) and layer.weights]
-    # A fresh model's ones and zeros would hide a layer left out. What EfficientNet's weights are used with divides by
-    # the root of the deviation once more.
-    _set_statistics(own_scaling, power=3)
-    as_if_trained(model, pixels)
+    # A fresh model's ones and zeros would hide a layer left out. EfficientNet's files hold the deviation in the
+    # variance's place (tensorflow#49930), and Keras divides by its root once more where it loads them.
     _set_statistics(own_scaling, power=2)
+    as_if_trained(model, pixels)
+    _set_statistics(own_scaling, power=1)
     folder = keras_home / "models"
     folder.mkdir(parents=True, exist_ok=True)
     with h5py.File(folder / family.imagenet_file(size, alpha), "w") as file:

@@ -67,7 +67,7 @@ def scaled_by_keras(name):
         return sys.modules[builder.__module__].preprocess_input(PIXELS.copy())
     if name.startswith("EfficientNetB"):  # Keras has half of it in the weights' file: see test_imagenet as well
         deviation = np.array([0.229, 0.224, 0.225])
-        return (PIXELS / 255 - [0.485, 0.456, 0.406]) / deviation / np.sqrt(deviation)
+        return (PIXELS / 255 - [0.485, 0.456, 0.406]) / deviation
     model = without_values(lambda: builder(weights=None, include_top=False, input_shape=(SIZE, SIZE, 3)))
     values = PIXELS
     for layer in model.layers:

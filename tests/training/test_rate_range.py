@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from tests.training.small_jobs import CACHED_CONFIG, CACHED_TASK, CONFIG, small_job
 from tfpt.errors import TrainingFailed
-from tfpt.training.rate_range import FEWEST_POINTS, RangeTest, RisingRate, range_test, smoothed_losses, suggested_rate
+from tfpt.training.rate_range import FEWEST_POINTS, RangeTest, RisingRate, range_test, SmoothedLosses, suggested_rate
+
+
+def smoothed(losses):
+    curve = SmoothedLosses()
+    for loss in losses:
+        curve.append(loss)
+    return curve
 
 
 def as_test(losses, lowest=1e-6, highest=1.0):
@@ -28,18 +35,24 @@ def test_the_rate_rises_by_the_same_factor():
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
 def test_the_average_is_within_what_it_is_of(losses):
-    for place, value in enumerate(smoothed_losses(losses)):
+    for place, value in enumerate(smoothed(losses).values):
         seen = losses[:place + 1]
         assert min(seen) - 1e-3 <= value <= max(seen) + 1e-3
-    assert smoothed_losses([3.0] * 5) == pytest.approx([3.0] * 5)
+    assert smoothed([3.0] * 5).values == pytest.approx([3.0] * 5)
 
 
-def test_the_suggestion_is_two_thirds_down_the_longest_fall():
+@pytest.mark.parametrize("losses, is_hopeless", [
+    ([2.0, math.nan], True), ([1.0] * 8 + [900.0], False), ([1.0] * 9 + [900.0], True), ([1.0] * 50, False), ([], False)])
+def test_it_is_hopeless_where_a_loss_is_no_number_or_the_average_has_run_away(losses, is_hopeless):
+    assert smoothed(losses).is_hopeless == is_hopeless
+
+
+def test_the_suggestion_is_in_the_middle_of_the_longest_fall():
     flat, fall, rise = [2.0] * 30, list(np.linspace(1.99, 0.5, 30)), list(np.linspace(0.6, 9, 40))
     test = as_test([*flat, *fall, *rise])
-    assert suggested_rate(test) == pytest.approx(test.rates[29 + 20], rel=0.15)
+    assert suggested_rate(test) == pytest.approx(test.rates[29 + 15], rel=0.15)
     ripples = [loss + (0.02 if place % 2 else 0.0) for place, loss in enumerate([*flat, *fall, *rise])]
-    assert suggested_rate(as_test(ripples)) == pytest.approx(test.rates[29 + 20], rel=0.5)
+    assert suggested_rate(as_test(ripples)) == pytest.approx(test.rates[29 + 15], rel=0.5)
 
 
 @pytest.mark.parametrize("losses", [[2.0] * 50, list(np.linspace(1, 2, 50)), [3.0, 2.0, 1.0]])

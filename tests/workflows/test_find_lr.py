@@ -1,13 +1,14 @@
 """The range test of a recipe, and a training that takes what it finds."""
 
+import math
+
 import pytest
 
 from tfpt.config.loading import load_config
-from tfpt.config.shared import OptimizerConfig
 from tfpt.errors import ConfigError, TrainingFailed, UsageError
 from tfpt.registry import get_task
-from tfpt.training.schedules import learning_rate
 from tfpt.workflows.find_lr import find_lr
+from tfpt.workflows.search_settings import Asked, settle_search
 from tfpt.workflows.train import train
 
 TASK = "image_classification"
@@ -30,7 +31,7 @@ def test_it_suggests_the_same_every_time_and_leaves_nothing(tmp_path, monkeypatc
 def test_a_training_takes_it_writes_it_down_and_has_the_bits_of_one_that_was_told(tmp_path):
     found = trained(tmp_path / "auto", "optimizer.learning_rate=auto")
     rate = load_config(get_task(TASK).config_class, recipe=found.config_file).optimizer.learning_rate
-    assert isinstance(rate, float)
+    assert isinstance(rate, float) and found.manifest()["wall_seconds"]["find_lr"] > 0
     told = trained(tmp_path / "told", f"optimizer.learning_rate={rate}")
     assert found.metrics_file.read_text() == told.metrics_file.read_text()
     resumed = trained(tmp_path / "auto", "optimizer.learning_rate=auto", "train.epochs=5", resume=True)
@@ -49,6 +50,24 @@ def test_where_nothing_falls_auto_fails_and_says_so(tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
-def test_elsewhere_it_has_to_be_a_number():
-    with pytest.raises(ConfigError, match="here it has to be a number"):
-        learning_rate(OptimizerConfig(learning_rate="auto"), 10, 2)
+def test_a_dry_run_finds_none(capsys):
+    assert train(TASK, recipe=f"{TASK}/tiny", assignments=[*BUNDLED, "optimizer.learning_rate=auto"],
+                 dry_run=True) is None
+    text = capsys.readouterr().out
+    assert "head auto, backbone auto × 0.1" in text and "found in" not in text
+
+
+@pytest.mark.parametrize("assignments, space", [
+    (["optimizer.learning_rate=auto"], "{train.batch_size: [4, 8]}"), ([], "{optimizer.learning_rate: [0.1, auto]}")])
+def test_a_search_takes_numbers(tmp_path, assignments, space):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"data: {{path: 'bundled:digits'}}\nsearch: {space}\n")
+    with pytest.raises(ConfigError, match="auto is for one training"):
+        settle_search(get_task(TASK), Asked(recipe=str(recipe), assignments=assignments))
+
+
+@pytest.mark.parametrize("arguments", [{"lowest": 0.1, "highest": 0.01}, {"lowest": 0.0}, {"highest": math.inf},
+                                       {"steps": 5}])
+def test_what_shows_nothing_is_refused(arguments):
+    with pytest.raises(UsageError, match="--from|--steps"):
+        find_lr(TASK, **arguments)

@@ -1,6 +1,7 @@
 """``tfpt find-lr``."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def command(recipe: str | None, assignments: tuple[str, ...], phase: int, lowest
     """Find a learning rate for fine-tuning.
 
     Trains for some updates while the rate rises, draws the loss against the rate, and suggests one from where the
-    loss falls (the range test of Smith 2017). The model is thrown away. tfpt finetune-image --learning-rate auto
+    loss falls (the range test, after Smith 2017). The model is thrown away. tfpt finetune-image --learning-rate auto
     does the same and takes what it finds.
 
     \b
@@ -44,6 +45,7 @@ def command(recipe: str | None, assignments: tuple[str, ...], phase: int, lowest
     refuse_empty({"--config": recipe, "--plot": plot})
     if lowest >= highest:
         raise UsageError(f"--from {lowest:g} has to be below --to {highest:g}.")
+    _check_writable(Path(plot))
     load_config(ImageClassificationConfig, recipe=recipe, settings=settings_of(flags), assignments=assignments)
     runtime.quiet_tensorflow(own_process=True)
     from tfpt.evaluation.rate_plot import draw_range_test
@@ -51,8 +53,17 @@ def command(recipe: str | None, assignments: tuple[str, ...], phase: int, lowest
 
     found = find_lr("image_classification", recipe=recipe, settings=settings_of(flags), assignments=assignments,
                     phase=phase, lowest=lowest, highest=highest, steps=steps)
-    draw_range_test(found.test.rates, found.test.losses, found.test.smoothed, found.suggestion, Path(plot))
     click.echo(json.dumps(found.record()) if as_json else "\n".join(_lines(found, plot)))
+    draw_range_test(found.test.rates, found.test.losses, found.test.smoothed, found.suggestion, Path(plot))
+
+
+def _check_writable(plot: Path) -> None:
+    """Before the test, which takes a while. UsageError: it won't do."""
+    folder = plot.absolute().parent
+    if not os.access(folder, os.W_OK | os.X_OK) or plot.is_dir():
+        what = "that is a folder" if plot.is_dir() else f"the folder {folder} " + (
+            "isn't writable" if folder.is_dir() else "doesn't exist")
+        raise UsageError(f"Expected to draw the picture to --plot {plot}, but {what}. Name another file.")
 
 
 def _lines(found: Any, plot: str) -> list[str]:

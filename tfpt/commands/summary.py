@@ -29,7 +29,7 @@ def _test(scores: Mapping[str, Any]) -> str:
 def _time(wall_seconds: Mapping[str, float | None]) -> str:
     parts = {name: seconds for name, seconds in wall_seconds.items() if name != "total" and seconds}
     total = wall_seconds.get("total") or sum(parts.values())
-    shown = ", ".join(f"{name} {_seconds(seconds)}" for name, seconds in parts.items())
+    shown = ", ".join(f"{name.replace('_', '-')} {_seconds(seconds)}" for name, seconds in parts.items())
     return f"{_seconds(total)} s" + (f": {shown}" if shown else "")
 
 

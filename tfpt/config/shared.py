@@ -40,6 +40,10 @@ class FreezeConfig:
         None, "a schedule of your own, instead of unfreeze and head_epochs")
 
 
+AUTO = "auto"
+"""The learning rate that the range test suggests."""
+
+
 @dataclass(frozen=True)
 class OptimizerConfig:
     """A Keras optimizer and its learning rate over time."""

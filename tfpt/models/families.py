@@ -27,19 +27,19 @@ class PixelScaling:
         return {"channels": "BGR" if self.bgr else "RGB", "scale": self.scale, "offset": self.offset}
 
 
-def _standardised(power: float) -> PixelScaling:
-    """Levels over 255, less ImageNet's mean, over its standard deviation to the ``power``."""
+def _standardised() -> PixelScaling:
+    """Levels over 255, less ImageNet's mean, over its standard deviation."""
     means, deviations = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    red, green, blue = ((1 / (255 * deviation**power), -mean / deviation**power)
-                        for mean, deviation in zip(means, deviations))
+    red, green, blue = ((1 / (255 * deviation), -mean / deviation) for mean, deviation in zip(means, deviations))
     return PixelScaling((red[0], green[0], blue[0]), (red[1], green[1], blue[1]))
 
 
 TO_ONE = PixelScaling(1 / 127.5, -1.0)
 CENTRED_BGR = PixelScaling(1.0, (-103.939, -116.779, -123.68), bgr=True)
-STANDARDISED = _standardised(power=1)
-EFFICIENT_NET = _standardised(power=1.5)
-"""Keras divides by the root of the standard deviation once more, as those weights were trained (tensorflow#49930)."""
+STANDARDISED = _standardised()
+"""EfficientNet's too: its ImageNet files hold the deviation in the variance's place, so Keras divides by the root of the
+deviation twice (tensorflow#49930).
+"""
 EFFICIENT_NET_V2 = PixelScaling(1 / 128, -1.0)
 
 
@@ -92,14 +92,14 @@ FAMILIES = {family.name: family for family in (
            "weights_mobilenet_v3_small_{size}_{alpha}_float_no_top_v2.h5", imagenet_alphas=(0.75, 1.0)),
     Family("MobileNetV3Large", TO_ONE, 185, 2_996_352, 214_080_960,
            "weights_mobilenet_v3_large_{size}_{alpha}_float_no_top_v2.h5", imagenet_alphas=(0.75, 1.0)),
-    Family("EfficientNetB0", EFFICIENT_NET, 234, 4_049_564, 384_534_752, "efficientnetb0_notop.h5"),
-    Family("EfficientNetB1", EFFICIENT_NET, 336, 6_575_232, 685_522_832, "efficientnetb1_notop.h5", 240),
-    Family("EfficientNetB2", EFFICIENT_NET, 336, 7_768_562, 992_153_872, "efficientnetb2_notop.h5", 260),
-    Family("EfficientNetB3", EFFICIENT_NET, 381, 10_783_528, 1_825_605_392, "efficientnetb3_notop.h5", 300),
-    Family("EfficientNetB4", EFFICIENT_NET, 471, 17_673_816, 4_391_979_024, "efficientnetb4_notop.h5", 380),
-    Family("EfficientNetB5", EFFICIENT_NET, 573, 28_513_520, 10_264_336_752, "efficientnetb5_notop.h5", 456),
-    Family("EfficientNetB6", EFFICIENT_NET, 663, 40_960_136, 19_065_289_536, "efficientnetb6_notop.h5", 528),
-    Family("EfficientNetB7", EFFICIENT_NET, 810, 64_097_680, 37_743_324_192, "efficientnetb7_notop.h5", 600),
+    Family("EfficientNetB0", STANDARDISED, 234, 4_049_564, 384_534_752, "efficientnetb0_notop.h5"),
+    Family("EfficientNetB1", STANDARDISED, 336, 6_575_232, 685_522_832, "efficientnetb1_notop.h5", 240),
+    Family("EfficientNetB2", STANDARDISED, 336, 7_768_562, 992_153_872, "efficientnetb2_notop.h5", 260),
+    Family("EfficientNetB3", STANDARDISED, 381, 10_783_528, 1_825_605_392, "efficientnetb3_notop.h5", 300),
+    Family("EfficientNetB4", STANDARDISED, 471, 17_673_816, 4_391_979_024, "efficientnetb4_notop.h5", 380),
+    Family("EfficientNetB5", STANDARDISED, 573, 28_513_520, 10_264_336_752, "efficientnetb5_notop.h5", 456),
+    Family("EfficientNetB6", STANDARDISED, 663, 40_960_136, 19_065_289_536, "efficientnetb6_notop.h5", 528),
+    Family("EfficientNetB7", STANDARDISED, 810, 64_097_680, 37_743_324_192, "efficientnetb7_notop.h5", 600),
     Family("EfficientNetV2B0", STANDARDISED, 267, 5_919_312, 716_806_176, "efficientnetv2-b0_notop.h5"),
     Family("EfficientNetV2B1", STANDARDISED, 331, 6_931_124, 1_195_539_360, "efficientnetv2-b1_notop.h5", 240),
     Family("EfficientNetV2B2", STANDARDISED, 346, 8_769_374, 1_696_134_832, "efficientnetv2-b2_notop.h5", 260),

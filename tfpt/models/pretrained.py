@@ -23,6 +23,10 @@ def resolve_weights(model: ImageModelConfig, data: ImageDataConfig) -> tuple[Ima
     family = family_of(model.backbone)
     weights = model.weights or ("bundled" if data.path == BUNDLED_DIGITS else "imagenet")
     description = find_weights(weights).description
+    if model.weights is None and description.get("backbone", model.backbone) != model.backbone:
+        raise WeightsError(f"{data.path} is trained from the bundled weights unless others are named, and these are of "
+                           f"{description['backbone']}, not of {model.backbone}. Add --weights imagenet or --weights "
+                           "none, or leave out --backbone.")
     _check_description(model, description, weights)
     alpha = model.alpha
     if alpha is None and family.takes_alpha:

@@ -1,7 +1,10 @@
-"""The learning-rate range test (Smith 2017, "Cyclical Learning Rates", section 3.3): the loss while the rate rises."""
+"""The learning-rate range test: the loss while the rate rises.
+
+After Smith 2017 ("Cyclical Learning Rates", section 3.3), but with the loss in place of the accuracy and a rate that rises
+by factors, as fastai's finder has it.
+"""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,15 +64,16 @@ def range_test(job: Job, epoch: int, lowest: float, highest: float, steps: int) 
     first_optimizer = next(iter(job.optimizers.values()))[0]
     state = LoopState(epoch=epoch)
     rates: list[float] = []
-    losses: list[float] = []
+    losses, curve = list[float](), SmoothedLosses()
     with PhaseRunner(job, state) as phases, memory_error_explained("in the range test"):
         phases.enter(state)
         done = _Position(job, phases, state)
         job.screen.begin_bar("rate", steps)
         try:
-            while len(losses) < steps and not _is_hopeless(losses) and job.stop_signal() is None:
+            while len(losses) < steps and not curve.is_hopeless and job.stop_signal() is None:
                 rates.append(present_rate(first_optimizer))
                 losses.append(done.next_loss())
+                curve.append(losses[-1])
                 job.screen.move_bar(len(losses), f"learning rate {rates[-1]:.1e}  loss {losses[-1]:.3g}")
         finally:
             job.screen.end_bar()
@@ -78,7 +82,7 @@ def range_test(job: Job, epoch: int, lowest: float, highest: float, steps: int) 
             raise TrainingFailed(f"The loss was {losses[0]} at once, at a learning rate of {rates[0]:.1e}: the data or "
                                  "the weights hold something that isn't a number.")
         rates, losses = rates[:-1], losses[:-1]
-    return RangeTest(rates, losses, smoothed_losses(losses), diverged=len(losses) < steps)
+    return RangeTest(rates, losses, curve.values[:len(losses)], diverged=len(losses) < steps)
 
 
 class _Position:
@@ -108,24 +112,25 @@ class _Position:
         self._stream: Any = self._phases.program.feed.train_stream(self._epoch, self._step)
 
 
-def smoothed_losses(losses: Sequence[float]) -> list[float]:
-    """The exponential moving average, unbiased."""
-    average, smoothed = 0.0, []
-    for count, loss in enumerate(losses, start=1):
-        average = SMOOTHING * average + (1 - SMOOTHING) * loss
-        smoothed.append(average / (1 - SMOOTHING ** count))
-    return smoothed
+class SmoothedLosses:
+    """The exponential moving average of losses, unbiased, as they come."""
 
+    def __init__(self) -> None:
+        self.values: list[float] = []
+        self.is_hopeless = False
+        self._average, self._lowest = 0.0, math.inf
 
-def _is_hopeless(losses: Sequence[float]) -> bool:
-    if not losses or math.isfinite(losses[-1]) and len(losses) < FEWEST_POINTS:
-        return False
-    smoothed = smoothed_losses(losses)
-    return not math.isfinite(losses[-1]) or smoothed[-1] > HOPELESS * min(smoothed)
+    def append(self, loss: float) -> None:
+        """One more. ``is_hopeless`` says then whether it, or the average, is too high to go on."""
+        self._average = SMOOTHING * self._average + (1 - SMOOTHING) * loss
+        self.values.append(self._average / (1 - SMOOTHING ** (len(self.values) + 1)))
+        self._lowest = min(self._lowest, self.values[-1])
+        self.is_hopeless = not math.isfinite(loss) or (
+            len(self.values) >= FEWEST_POINTS and self.values[-1] > HOPELESS * self._lowest)
 
 
 def suggested_rate(test: RangeTest) -> float | None:
-    """The rate at two thirds of the longest fall of the smoothed loss, the "valley" of fastai's finder; None: no fall.
+    """The rate in the middle of the longest fall of the smoothed loss, after "valley" of fastai's finder; None: no fall.
 
     A fall is a subsequence, each value of which is below the one before: ripples in between don't end it.
     """
@@ -144,4 +149,4 @@ def suggested_rate(test: RangeTest) -> float | None:
     start = end
     while before[start] >= 0:
         start = int(before[start])
-    return test.rates[start + (end - start) * 2 // 3]
+    return test.rates[(start + end) // 2]

@@ -8,6 +8,9 @@ import keras
 from tfpt.config.shared import OptimizerConfig
 from tfpt.errors import ConfigError
 
+UNFOUND_RATE = 1e-3
+"""In place of ``auto``, where the range test has yet to find one, or nothing is trained."""
+
 
 @keras.saving.register_keras_serializable("tfpt")
 class Scaled(keras.optimizers.schedules.LearningRateSchedule):
@@ -60,19 +63,18 @@ def learning_rate(config: OptimizerConfig, steps_per_epoch: int,
     """What to hand to a Keras optimizer: a number where nothing changes it (callbacks may set it), else ``Scaled``.
 
     Raises:
-        ConfigError: a warm-up as long as the run, an exponential schedule to 0, or a rate that nobody has found yet.
+        ConfigError: a warm-up as long as the run, or an exponential schedule to 0.
     """
-    if isinstance(config.learning_rate, str):
-        raise ConfigError("optimizer.learning_rate: auto is found once, before a training; here it has to be a number.")
+    highest = UNFOUND_RATE if isinstance(config.learning_rate, str) else config.learning_rate
     total_steps = steps_per_epoch * epochs
     warmup_steps = round(config.warmup_epochs * steps_per_epoch)
     if warmup_steps >= total_steps:
         raise ConfigError(f"optimizer.warmup_epochs: {config.warmup_epochs:g} has to be shorter than the run, "
                           f"train.epochs: {epochs}.")
     if config.schedule == "constant" and not warmup_steps:
-        return config.learning_rate
+        return highest
     after = _falling(config, total_steps - warmup_steps)
-    return Scaled(WarmUp(after, warmup_steps) if warmup_steps else after, config.learning_rate)
+    return Scaled(WarmUp(after, warmup_steps) if warmup_steps else after, highest)
 
 
 def _falling(config: OptimizerConfig, decay_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

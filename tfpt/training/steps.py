@@ -72,9 +72,6 @@ def classifier_train_step(context: StepContext, input_name: str, loss_per_exampl
     (name, optimizer), = context.optimizers.items()
     variables = context.trainable[name]
 
-    def targets_of(batch: Batch) -> Targets:
-        return {key: batch[key] for key in TARGET_NAMES if key in batch}
-
     def gradients_of(inputs: Any, targets: Targets, share: tf.Tensor) -> tuple[list[Any], Totals]:
         with tf.GradientTape() as tape:
             probabilities = context.forward(inputs)
@@ -86,13 +83,12 @@ def classifier_train_step(context: StepContext, input_name: str, loss_per_exampl
         return gradients, classifier_totals(losses, main_label(targets), probabilities)
 
     def one_piece(batch: Batch) -> Totals:
-        gradients, totals = gradients_of(batch[input_name], targets_of(batch), tf.constant(1.0))
+        gradients, totals = gradients_of(batch[input_name], _targets_of(batch), tf.constant(1.0))
         optimizer.apply(gradients, variables)
         return totals
 
     def in_pieces(batch: Batch) -> Totals:
-        inputs, targets = batch[input_name], targets_of(batch)
-        count = tf.size(targets["label"])
+        inputs, targets, count = batch[input_name], _targets_of(batch), tf.size(batch["label"])
         gradients = [tf.zeros_like(variable.value) for variable in variables]
         totals = {key: tf.constant(0.0, tf.float64) for key in ("examples", "loss", "correct")}
         for start in tf.range(0, count, micro_batch_size):
@@ -107,3 +103,7 @@ def classifier_train_step(context: StepContext, input_name: str, loss_per_exampl
         return totals
 
     return in_pieces if context.config.train.accumulation_steps > 1 else one_piece
+
+
+def _targets_of(batch: Batch) -> Targets:
+    return {key: batch[key] for key in TARGET_NAMES if key in batch}

@@ -1,12 +1,15 @@
 """Find a learning rate: train a little with a rising one, on a model that is thrown away."""
 
+import math
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tfpt import runtime
+from tfpt.config.shared import AUTO
 from tfpt.errors import Interrupted, TrainingFailed, UsageError
 from tfpt.registry import get_task
 from tfpt.task import Splits, Task
@@ -18,8 +21,7 @@ from tfpt.workflows.reading import read_data
 from tfpt.workflows.resume import settle_config
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
-AUTO = "auto"
-_ANY_RATE = 1e-3
+FEWEST_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -38,33 +40,41 @@ class FoundRate:
 def find_lr(task_name: str, *, recipe: str | None = None, settings: Mapping[str, Any] | None = None,
             assignments: Sequence[str] = (), phase: int = 1, lowest: float = LOWEST, highest: float = HIGHEST,
             steps: int = STEPS, quiet: bool = False) -> FoundRate:
-    """The learning-rate range test (Smith 2017) of a training from a recipe, ``settings`` and ``assignments``.
+    """The learning-rate range test (after Smith 2017) of a training from a recipe, ``settings`` and ``assignments``.
 
     ``phase`` of the freeze schedule, counted from 1, says what trains. Writes nothing but the prefix cache.
 
     Raises:
-        UsageError: config, data or weights won't do.
+        UsageError: config, data, weights or what is to be tested won't do.
         TrainingFailed: the memory is too small.
         Interrupted: a signal came.
     """
+    if not 0 < lowest < highest < math.inf:
+        raise UsageError(f"Expected to raise the rate from above 0, but found {lowest:g} to {highest:g}. --from has to "
+                         "be below --to.")
+    if steps < FEWEST_STEPS:
+        raise UsageError(f"{steps} updates show nothing: --steps takes {FEWEST_STEPS} or more.")
     task, screen = get_task(task_name), Screen(quiet=quiet)
-    config = with_rate(settle_config(task, None, recipe, settings or {}, assignments), _ANY_RATE)
+    config = settle_config(task, None, recipe, settings or {}, assignments)
     runtime.configure(config.train.seed, config.train.precision)
     return tested(task, config, read_data(task, config, screen), screen, phase, lowest, highest, steps)
 
 
-def found_rate(task: Task, config: Any, splits: Splits, screen: Screen) -> Any:
-    """``config`` with the learning rate that the test of its first phase suggests.
+def found_rate(task: Task, config: Any, splits: Splits, screen: Screen) -> tuple[Any, float]:
+    """``config``, with what the test of its first phase suggests if its learning rate is ``auto``; the wall seconds.
 
     Raises:
         TrainingFailed: it suggests none.
     """
-    found = tested(task, with_rate(config, _ANY_RATE), splits, screen, 1, LOWEST, HIGHEST, STEPS)
+    if config.optimizer.learning_rate != AUTO:
+        return config, 0.0
+    began = time.monotonic()
+    found = tested(task, config, splits, screen, 1, LOWEST, HIGHEST, STEPS)
     if found.suggestion is None:
         raise TrainingFailed(f"No learning rate between {LOWEST:g} and {HIGHEST:g} made the loss fall for long, so "
                              "--learning-rate auto has none to take. Look at it with tfpt find-lr, and give a number.")
     screen.line("rate", f"{found.suggestion:.2g}, found in {len(found.test.rates)} updates")
-    return with_rate(config, float(f"{found.suggestion:.2g}"))
+    return with_rate(config, float(f"{found.suggestion:.2g}")), time.monotonic() - began
 
 
 def tested(task: Task, config: Any, splits: Splits, screen: Screen, phase: int, lowest: float, highest: float,

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from tfpt.config.shared import AUTO
 from tfpt.data.sizes import size_text
 from tfpt.evaluation.phase_texts import epochs_text, unfrozen_text
 from tfpt.task import Splits, Task, Unit
@@ -97,12 +98,16 @@ def show_plan(screen: Screen, task: Task, config: Any, splits: Splits, plan: Pla
 def _phase_columns(config: Any, plan: Plan, phase: Phase, parameters: int) -> tuple[str, str, str, str]:
     epochs = epochs_text(phase.from_epoch, phase.to_epoch)
     what = unfrozen_text(phase.unfrozen, len(plan.units), phase.batch_norm_trains)
-    rate = config.optimizer.learning_rate
-    rates = f"head {rate * phase.head_rate:.3g}"
+    rates = f"head {_rate_text(config, phase.head_rate)}"
     if phase.unfrozen:
-        rates += f", backbone {rate * phase.backbone_rate:.3g}"
+        rates += f", backbone {_rate_text(config, phase.backbone_rate)}"
         rates += f" falling by {config.freeze.rate_decay:g} a layer" if config.freeze.rate_decay != 1 else ""
     return epochs, what, f"{parameters:,} trainable", rates
+
+
+def _rate_text(config: Any, multiplier: float) -> str:
+    rate = config.optimizer.learning_rate
+    return f"{rate * multiplier:.3g}" if rate != AUTO else AUTO if multiplier == 1 else f"{AUTO} × {multiplier:.3g}"
 
 
 def _cache_texts(plan: Plan, train_examples: int, validation_examples: int) -> list[str]:

@@ -58,13 +58,13 @@ def finish_record(run: Run, task: Task, loop: Loop, scores: Mapping[str, Any],
                   wall_seconds: Mapping[str, float]) -> None:
     """The final run.json: metrics of the best model, and where the time went, earlier processes included.
 
-    ``wall_seconds`` holds this process's ``data``, ``test`` and ``total``.
+    ``wall_seconds`` holds this process's ``find_lr``, ``data``, ``test`` and ``total``.
     """
     best, spent = loop.state.best or {}, loop.state.wall_seconds
     earlier_seconds = sum(spent.values()) - loop.own_seconds()
     seconds = {"total": wall_seconds["total"] + earlier_seconds, "data": wall_seconds["data"],
-               "prefix": spent["prefix"], "trace": spent["trace"], "train": spent["train"],
-               "evaluate": spent["validation"] + wall_seconds["test"]}
+               "find_lr": wall_seconds["find_lr"], "prefix": spent["prefix"], "trace": spent["trace"],
+               "train": spent["train"], "evaluate": spent["validation"] + wall_seconds["test"]}
     speed = loop.state.timed_examples / spent["train"] if spent["train"] else None
     rows = {"computed_rows": loop.cache.computed_rows, "loaded_rows": loop.cache.loaded_rows} if loop.cache else {}
     run.update_manifest(

@@ -8,6 +8,7 @@ from typing import Any
 
 from tfpt.config.loading import SEARCH, load_config, recipe_search, with_values
 from tfpt.config.paths import with_absolute_paths
+from tfpt.config.shared import AUTO
 from tfpt.config.search_space import Dimension, read_space, space_record
 from tfpt.config.writing import config_difference, leaf_settings, to_dict
 from tfpt.config.yaml_text import write_yaml
@@ -186,6 +187,10 @@ def _check_values(task: Task, settings: SearchSettings) -> None:
     if settings.engine == "hyperband" and any(dimension.name == "train.epochs" for dimension in settings.space):
         raise ConfigError("Hyperband decides how many epochs a trial trains, so train.epochs can't be searched with "
                           "it. Take it out of the search section, or choose another --search.")
+    searched = {dimension.name: dimension.values or () for dimension in settings.space}
+    if AUTO in searched.get("optimizer.learning_rate", (settings.base.optimizer.learning_rate,)):
+        raise ConfigError("--learning-rate auto is for one training: it is found before it. Give a search numbers, or "
+                          "let it search optimizer.learning_rate.")
     for dimension in settings.space:
         for value in dimension.values or (dimension.low, dimension.high):
             settings.trial_config(task, {dimension.name: value})

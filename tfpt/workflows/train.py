@@ -16,7 +16,7 @@ from tfpt.training.job import Job, make_average
 from tfpt.training.loop import Loop
 from tfpt.training.screen import Screen
 from tfpt.workflows.evaluate import own_test, write_evaluation
-from tfpt.workflows.find_lr import AUTO, found_rate
+from tfpt.workflows.find_lr import found_rate
 from tfpt.workflows.plan import Plan, make_plan, show_plan
 from tfpt.workflows.reading import read_data
 from tfpt.workflows.records import begin_record, finish_record, status_record
@@ -47,8 +47,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
     config = settle_config(task, earlier, recipe, settings or {}, assignments)
     runtime.configure(config.train.seed, config.train.precision)
     splits = read_data(task, config, screen)
-    if config.optimizer.learning_rate == AUTO:
-        config = found_rate(task, config, splits, screen)
+    config, find_lr_seconds = (config, 0.0) if dry_run else found_rate(task, config, splits, screen)
     plan = make_plan(task, config, splits, earlier.manifest().get("cache") if earlier else None)
     show_plan(screen, task, config, splits, plan, tensorboard_root)
     if dry_run:
@@ -58,7 +57,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
     check_room(earlier.path if earlier else Path(run_dir or runs_root), plan, earlier, config.train.ema_decay)
     tensorboard = writable_folder(Path(tensorboard_root))
     run = earlier or new_run(run_name(config.data.path), runs_root, run_dir)
-    data_seconds = time.monotonic() - began
+    wall_seconds = {"find_lr": find_lr_seconds, "data": time.monotonic() - began - find_lr_seconds}
     with lock_run(run), runtime.StopSignals() as signals:
         job = _job(task, config, splits, plan, run, tensorboard / run.name, callbacks, screen, signals)
         loop = continue_loop(run, job) if earlier else Loop(job)
@@ -66,7 +65,7 @@ def train(task_name: str, *, recipe: str | None = None, settings: Mapping[str, A
             begin_record(run, task, config, splits, plan)
             log_beginning(job)
             loop.run()
-            _test_and_record(run, job, loop, began, data_seconds)
+            _test_and_record(run, job, loop, began, wall_seconds)
     return run
 
 
@@ -77,7 +76,7 @@ def _job(task: Task, config: Any, splits: Splits, plan: Plan, run: Run, tensorbo
                average=make_average(config, plan.optimizers))
 
 
-def _test_and_record(run: Run, job: Job, loop: Loop, began: float, data_seconds: float) -> None:
+def _test_and_record(run: Run, job: Job, loop: Loop, began: float, wall_seconds: Mapping[str, float]) -> None:
     """Write the best model, test it and close the record. A signal is answered between these."""
     loop.answer_signal()
     tested = time.monotonic()
@@ -88,7 +87,7 @@ def _test_and_record(run: Run, job: Job, loop: Loop, began: float, data_seconds:
     scores = write_evaluation(run, job.task, evaluation, own_test(job.splits))
     log_best(job, model, loop, (time.monotonic() - reported) / len(job.splits.test))
     now = time.monotonic()
-    finish_record(run, job.task, loop, scores, {"data": data_seconds, "test": now - tested, "total": now - began})
+    finish_record(run, job.task, loop, scores, {**wall_seconds, "test": now - tested, "total": now - began})
 
 
 def run_name(data_path: str) -> str:
