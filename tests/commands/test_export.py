@@ -21,10 +21,11 @@ def calls(monkeypatch, tmp_path):
 
 
 def test_every_option_of_export_is_passed_on(calls, tmp_path):
-    options = ["--version", "7", "--to", "there", "--data", "new/", "--format", "litert", "--quantize", "int8"]
+    options = ["--version", "7", "--to", "there", "--data", "new/", "--data-dir", "sets",
+               "--format", "litert", "--quantize", "int8"]
     result = CliRunner().invoke(export.command, [str(tmp_path), *options])
-    assert calls == [(Run(tmp_path), {"version": 7, "to": "there", "data": "new/", "model_format": "litert",
-                                      "quantize": "int8"})]
+    assert calls == [(Run(tmp_path), {"version": 7, "to": "there", "data": "new/", "data_dir": "sets",
+                                      "model_format": "litert", "quantize": "int8"})]
     assert result.exit_code == 0 and result.stdout.startswith("wrote     ")
 
 
@@ -46,7 +47,7 @@ def test_values_that_are_none(calls, tmp_path, options):
     assert CliRunner().invoke(export.command, [str(tmp_path), *options]).exit_code == 2 and not calls
 
 
-@pytest.mark.parametrize("option", ["--to", "--data"])
+@pytest.mark.parametrize("option", ["--to", "--data", "--data-dir"])
 def test_empty_values_are_refused(calls, tmp_path, option):
     with pytest.raises(UsageError, match=f"{option} is empty"):
         CliRunner().invoke(export.command, [str(tmp_path), option, ""], catch_exceptions=False)

@@ -12,8 +12,10 @@ import pytest
 from tests.data.image_files import encoded
 from tests.data.tfds.prepared_sets import pictures, prepare
 from tests.workflows.finished_runs import CLASSES, write_pictures, write_run
-from tfpt.errors import UsageError
+from tfpt.errors import DataError, UsageError
 from tfpt.workflows.evaluate import evaluate
+from tfpt.workflows.export import export_run
+from tfpt.workflows.image_training import finetune_image
 from tfpt.workflows.predict import predict
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -75,6 +77,21 @@ def test_a_set_is_predicted_example_by_example(workplace):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["input"] for line in lines] == [f"levels/test[{number}]" for number in range(6)]
     assert sorted(line["label"] for line in lines) == ["dark"] * 3 + ["light"] * 3
+
+
+def test_a_set_that_has_moved_since_is_found_where_it_is_now(workplace, monkeypatch):
+    monkeypatch.chdir(workplace)
+    small = dict(data="tfds:levels", weights="bundled", unfreeze=0, quiet=True, run_dir="runs/moved")
+    finetune_image(data_dir="sets", epochs=1, **small)
+    (workplace / "sets").rename(workplace / "elsewhere")
+    try:
+        with pytest.raises(DataError, match="sets"):
+            evaluate("moved")
+        assert export_run("moved", data_dir="elsewhere", quiet=True)["checked"]["examples"] == 6
+        run = finetune_image(data_dir="elsewhere", epochs=2, resume=True, **small)
+        assert run.manifest()["status"] == "finished" and evaluate("moved")["data"] == "test"
+    finally:
+        (workplace / "elsewhere").rename(workplace / "sets")
 
 
 def test_a_set_that_is_predicted_needs_no_split(workplace, monkeypatch):

@@ -130,6 +130,14 @@ def test_labelled_images_follow_the_models_class_order(tmp_path):
         labelled_images(str(tmp_path), ["cats", "birds"], SIZE, 10)
 
 
+def test_labelled_images_without_a_test_part_are_those_of_the_validation_part(tmp_path):
+    class_folders(tmp_path / "train", {"cats": 3, "dogs": 3})
+    class_folders(tmp_path / "validation", {"cats": 1, "dogs": 2}, first_seed=50)
+    source, left_out = labelled_images(str(tmp_path), ["cats", "dogs"], SIZE, 10)
+    assert source.labels.tolist() == [0, 1, 1]
+    assert "no test part: measured is its validation part" in left_out[-1].why
+
+
 def test_labelled_images_that_are_all_broken(tmp_path):
     (tmp_path / "cats").mkdir()
     (tmp_path / "cats" / "a.png").write_bytes(b"x")

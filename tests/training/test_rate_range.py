@@ -42,7 +42,8 @@ def test_the_average_is_within_what_it_is_of(losses):
 
 
 @pytest.mark.parametrize("losses, is_hopeless", [
-    ([2.0, math.nan], True), ([1.0] * 8 + [900.0], False), ([1.0] * 9 + [900.0], True), ([1.0] * 50, False), ([], False)])
+    ([2.0, math.nan], True), ([], False), ([1.0] * 8 + [900.0], False), ([1.0] * 9 + [900.0], True),
+    ([1.0] * 50, False)])
 def test_it_is_hopeless_where_a_loss_is_no_number_or_the_average_has_run_away(losses, is_hopeless):
     assert smoothed(losses).is_hopeless == is_hopeless
 

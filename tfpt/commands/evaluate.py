@@ -7,15 +7,16 @@ import click
 from tfpt import runtime
 from tfpt.commands.evaluation_tables import report_lines
 from tfpt.commands.failures import say
+from tfpt.commands.options import data_dir_option
 from tfpt.run_directory import find_run
 
 
 @click.command("evaluate")
 @click.argument("run")
 @click.option("--data", metavar="PATH", help="Evaluate on these data instead of the run's own test images "
-                                             "(data.path): on their test part if they have one, else on all.")
-@click.option("--data-dir", metavar="FOLDER", help="Where data sets of TensorFlow Datasets are prepared, if not where "
-                                                   "they were when the run was trained (data.data_dir).")
+                                             "(data.path): on their test part if they have one, else their "
+                                             "validation part, else all.")
+@data_dir_option
 @click.option("--flip", is_flag=True, help="Score the mean of the answers to each image and to its mirror image.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(run: str, data: str | None, data_dir: str | None, flip: bool, as_json: bool) -> None:

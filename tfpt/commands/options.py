@@ -103,3 +103,10 @@ def run_options(command: Any) -> Any:
     )):
         command = option(command)
     return command
+
+
+data_dir_option = click.option(
+    "--data-dir", metavar="FOLDER",
+    help="Where data sets of TensorFlow Datasets are prepared, if not where they were when the run was trained "
+         "(data.data_dir).")
+"""Of the commands that take a finished run."""

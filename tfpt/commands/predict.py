@@ -6,6 +6,7 @@ import click
 
 from tfpt import runtime
 from tfpt.commands.failures import say
+from tfpt.commands.options import data_dir_option
 from tfpt.commands.predictions import FORMATS
 from tfpt.errors import UsageError
 from tfpt.run_directory import find_run
@@ -16,8 +17,7 @@ from tfpt.run_directory import find_run
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="N",
               help="Show the N likeliest labels of each input.")
-@click.option("--data-dir", metavar="FOLDER", help="Where data sets of TensorFlow Datasets are prepared, if not where "
-                                                   "they were when the run was trained (data.data_dir).")
+@data_dir_option
 @click.option("--flip", is_flag=True, help="Answer with the mean of the answers to each image and to its mirror image.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object per input.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header, a row per input.")

@@ -63,7 +63,8 @@ def image_splits(data: ImageDataConfig, seed: int) -> Splits:
 
 def labelled_images(path: str, class_names: Sequence[str], image_size: int, memory_mb: int,
                     data_dir: str | None = None) -> tuple[ImageSource, list[LeftOut]]:
-    """The images at ``path`` with labels into ``class_names``: the test part if there is one, else all of them.
+    """The images at ``path`` with labels into ``class_names``: the test part if there is one, else the validation part,
+    else all of them.
 
     ``data_dir``: as in ``read_layout``.
 
@@ -71,7 +72,8 @@ def labelled_images(path: str, class_names: Sequence[str], image_size: int, memo
         DataError: the data can't be read, has no usable image, or has a class that ``class_names`` lacks.
     """
     listing = read_layout(path, data_dir)
-    listed = listing.parts["test"] if "test" in listing.parts else merge_parts(listing)[0]
+    part = next((name for name in ("test", "validation") if name in listing.parts), None)
+    listed = listing.parts[part] if part else merge_parts(listing)[0]
     found = [listing.class_names[label] for label in np.unique(listed.labels)]
     unknown = natural_sort(set(found) - set(class_names))
     if unknown:
@@ -84,8 +86,9 @@ def labelled_images(path: str, class_names: Sequence[str], image_size: int, memo
     if not len(checked.source):
         raise DataError(f"none of the {len(listed):,} images of {listing.title} can be read; the first is "
                         f"{checked.broken[0].path} ({checked.broken[0].why}).")
-    note = [LeftOut(listing.title, listing.note)] if listing.note else []
-    return checked.source, [*checked.broken, *listing.left_out, *note]
+    notes = [listing.note, "it has no test part: measured is its validation part" if part == "validation" else ""]
+    return checked.source, [*checked.broken, *listing.left_out,
+                            *(LeftOut(listing.title, note) for note in notes if note)]
 
 
 def unlabelled_images(inputs: Sequence[str], image_size: int, memory_mb: int,

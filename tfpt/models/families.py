@@ -37,8 +37,8 @@ def _standardised() -> PixelScaling:
 TO_ONE = PixelScaling(1 / 127.5, -1.0)
 CENTRED_BGR = PixelScaling(1.0, (-103.939, -116.779, -123.68), bgr=True)
 STANDARDISED = _standardised()
-"""EfficientNet's too: its ImageNet files hold the deviation in the variance's place, so Keras divides by the root of the
-deviation twice (tensorflow#49930).
+"""EfficientNet's too: its ImageNet files hold the deviation in the variance's place, so Keras divides by the root of
+the deviation twice (tensorflow#49930).
 """
 EFFICIENT_NET_V2 = PixelScaling(1 / 128, -1.0)
 

@@ -1,7 +1,7 @@
 """The learning-rate range test: the loss while the rate rises.
 
-After Smith 2017 ("Cyclical Learning Rates", section 3.3), but with the loss in place of the accuracy and a rate that rises
-by factors, as fastai's finder has it.
+After Smith 2017 ("Cyclical Learning Rates", section 3.3), but with the loss in place of the accuracy and a rate that
+rises by factors, as fastai's finder has it.
 """
 
 import math
@@ -130,7 +130,7 @@ class SmoothedLosses:
 
 
 def suggested_rate(test: RangeTest) -> float | None:
-    """The rate in the middle of the longest fall of the smoothed loss, after "valley" of fastai's finder; None: no fall.
+    """The rate in the middle of the longest fall of the smoothed loss, as "valley" of fastai's finder; None: no fall.
 
     A fall is a subsequence, each value of which is below the one before: ripples in between don't end it.
     """

@@ -14,8 +14,8 @@ from tfpt.training import checkpoint
 from tfpt.training.job import Job, LoopState, all_variables
 from tfpt.training.stored_state import check_state
 
-MAY_DIFFER = ("train.epochs", "train.checkpoint_seconds", "data.memory_mb", "cache.max_gb", "tensorboard.pictures",
-              "tensorboard.histograms")
+MAY_DIFFER = ("train.epochs", "train.checkpoint_seconds", "data.memory_mb", "data.data_dir", "cache.max_gb",
+              "tensorboard.pictures", "tensorboard.histograms")
 """Settings that change nothing of what was computed so far."""
 
 
@@ -64,7 +64,7 @@ def _check_same_config(job: Job, before: Mapping[str, Any]) -> None:
     """
     now, run = json.loads(json.dumps(leaf_settings(job.config))), job.checkpoints.parent
     changed = [f"{name}: {value} in the checkpoint, {now[name]} in config.yaml" for name, value in before.items()
-               if name not in (*MAY_DIFFER, "data.path", "data.data_dir") and name in now and now[name] != value]
+               if name not in (*MAY_DIFFER, "data.path") and name in now and now[name] != value]
     if changed:
         raise RunError(f"The newest checkpoint in {job.checkpoints} was written under another config than that of "
                        f"{run}: {'; '.join(changed)}. Bring back the config, remove that checkpoint if it is of "

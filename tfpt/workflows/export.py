@@ -19,14 +19,15 @@ from tfpt.workflows.export_checks import (
     Examples, check_saved_model, examples_of, parity_record, refuse_another_model, stopped_at_once)
 from tfpt.workflows.export_formats import NetworkFormat, check_options, network_format
 from tfpt.workflows.export_warmup import warmup_count, warmup_records, write_expected_answers
+from tfpt.workflows.finished_data import with_data_dir
 from tfpt.workflows.finished_run import FinishedRun, model_sha256, open_finished
 
 REPORT = ("This is a fault of tfpt or of a library under it: please report it, with what `tfpt --version` prints.")
 
 
 def export_run(run: str | Path | Run, *, version: int | None = None, to: str | Path | None = None,
-               data: str | None = None, model_format: str = SAVED_MODEL, quantize: str = "none",
-               quiet: bool = False) -> dict[str, Any]:
+               data: str | None = None, data_dir: str | None = None, model_format: str = SAVED_MODEL,
+               quantize: str = "none", quiet: bool = False) -> dict[str, Any]:
     """Write a run's model to ``<run>/export/<version>`` (or ``to/<version>``), if it then gives the trained numbers.
 
     Args:
@@ -34,6 +35,7 @@ def export_run(run: str | Path | Run, *, version: int | None = None, to: str | P
         version: the export's number; None: the next free one.
         to: the folder of versions; formats other than the SavedModel go to a folder of the format's name in it.
         data: labelled data to check on, as ``--data`` takes it; None: the run's own test split.
+        data_dir: where data sets of TensorFlow Datasets are prepared; None: where they were when the run was trained.
         model_format: "saved_model", "onnx" or "litert".
         quantize: of "litert": "none", "float16" or "int8".
 
@@ -49,14 +51,14 @@ def export_run(run: str | Path | Run, *, version: int | None = None, to: str | P
     require(model_format)
     with stopped_at_once():
         return _export(run if isinstance(run, Run) else find_run(run), version, None if to is None else Path(to), data,
-                       None if model_format == SAVED_MODEL else network_format(model_format, quantize),
+                       data_dir, None if model_format == SAVED_MODEL else network_format(model_format, quantize),
                        Screen(quiet=quiet))
 
 
-def _export(run: Run, version: int | None, to: Path | None, data: str | None, other: NetworkFormat | None,
-            screen: Screen) -> dict[str, Any]:
+def _export(run: Run, version: int | None, to: Path | None, data: str | None, data_dir: str | None,
+            other: NetworkFormat | None, screen: Screen) -> dict[str, Any]:
     began, exported = time.monotonic(), model_sha256(run)
-    opened = open_finished(run)
+    opened = with_data_dir(open_finished(run), data_dir, data)
     base = run.path / "export" if to is None else to
     base = base / other.folder if other else base
     if base.resolve() == run.path.resolve():
