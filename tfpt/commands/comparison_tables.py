@@ -15,7 +15,8 @@ def comparison_lines(found: Mapping[str, Any]) -> list[str]:
                 "surroundings that differ": _values(found["surroundings"]), "own test": score_rows(found["scores"])}
     rows: list[list[object]] = [["", *names]]
     for title, section in sections.items():
-        rows += [[title], *([f"  {name}", *values] for name, *values in section)] if section else []
+        rows += [[title]] if section else []
+        rows += [[f"  {name}", *values] for name, *values in section]
     same = [] if found["settings"] else ["The settings are the same."]
     if found["data"]["same"]:
         same.append(f"The data are the same: {printable(found['data']['summaries'][0])}.")
