@@ -36,3 +36,19 @@ def test_paths_are_told_from_here_and_names_apart(tmp_path, monkeypatch):
     assert texts.setting_text(str(tmp_path / "photos")) == str(tmp_path / "photos")
     assert texts.short_run_names(["runs/a-0001", "other/b"]) == ["a-0001", "b"]
     assert texts.short_run_names(["runs/a", "other/a"]) == ["runs/a", "other/a"]
+
+
+def test_rows_of_scores():
+    assert texts.score_rows([{"name": "roc_auc", "values": [0.9, 0.8], "intervals": [[0.85, 0.94], None]},
+                             {"name": "exact_match", "values": [0.5, 0.25], "intervals": [None, None]}]) == [
+        ["ROC-AUC", "0.900 (0.850–0.940)", "0.800"], ["exact match", "0.500", "0.250"]]
+
+
+def test_rows_of_data():
+    data = {"same": False, "paths": ["photos", "pictures"], "train": [1000, 7], "validation": [1, 2], "test": [3, 4],
+            "fingerprints": ["a" * 64, "b" * 64], "classes_only_here": [["owl", "jay"], []]}
+    rows = [["path", "PHOTOS", "PICTURES"], ["train examples", "1,000", "7"], ["validation examples", "1", "2"],
+            ["test examples", "3", "4"], ["classes only here", "owl, jay", "–"], ["fingerprint", "a" * 12, "b" * 12]]
+    assert texts.data_rows(data, str.upper) == rows
+    assert texts.data_rows({**data, "classes_only_here": [[], []]}, str.upper) == rows[:4] + rows[5:]
+    assert texts.data_rows({"same": True}, str.upper) == []

@@ -82,3 +82,34 @@ def test_other_files_are_refused(tmp_path):
     os.mkfifo(file)
     with pytest.raises(RunError, match="it is no file"):
         read_predictions(file)
+
+
+def test_a_flipped_byte_anywhere_is_refused_if_it_can_be_told(tmp_path):
+    file = tmp_path / "it.npz"
+    np.savez(file, **GOOD)
+    content, refused = file.read_bytes(), set()
+    for place in range(len(content)):
+        for flipped in (0x01, 0x41, 0xff):
+            file.write_bytes(content[:place] + bytes([content[place] ^ flipped]) + content[place + 1:])
+            try:
+                read_predictions(file)
+            except RunError as error:
+                refused.add(type(error.__cause__))
+    assert {zipfile.BadZipFile, NotImplementedError, RuntimeError} <= refused  # the last two: zip's version, encryption
+
+
+@pytest.mark.parametrize("header", ["(" * 20, "(" * 9000, "{'descr': '<f4', 'fortran_order': False, 'shape': (10**9)}",
+                                    f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({'9' * 30},)}}", "1L + 'x"])
+def test_headers_that_are_none_are_refused(tmp_path, header):
+    text = header.encode().ljust(63) + b"\n"
+    with zipfile.ZipFile(tmp_path / "it.npz", "w") as members:
+        members.writestr("probabilities.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    with pytest.raises(RunError, match="it.npz"):
+        read_predictions(tmp_path / "it.npz")
+
+
+def test_members_that_are_no_arrays_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "it.npz", "w") as members:
+        members.writestr("probabilities", b"no array")
+    with pytest.raises(RunError, match="it.npz"):
+        read_predictions(tmp_path / "it.npz")

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from tfpt.config.writing import to_yaml
 from tfpt.errors import DataError, RunError, UsageError
 from tfpt.evaluation.stored_predictions import read_predictions
 from tfpt.registry import get_task
-from tfpt.workflows.evaluate import evaluate, own_test, write_evaluation
+from tfpt.workflows.evaluate import evaluate, evaluation_name, own_test, write_evaluation
 from tfpt.workflows.finished_data import own_splits
 from tfpt.workflows.finished_run import open_finished
 from tfpt.workflows.run_results import read_test_scores
@@ -112,7 +113,53 @@ def test_other_data_with_a_broken_image(run, tmp_path):
 
 def test_other_data_called_test_is_not_taken_for_the_test_split(run, tmp_path):
     write_pictures(tmp_path / "test", per_class=2, seed=8)
-    assert evaluate(run, data="test/")["where"].endswith("data-test.json")
+    where = evaluate(run, data="test/")["where"]
+    assert re.search(r"/evaluation/data-test-[0-9a-f]{8}\.json$", where)
+
+
+@pytest.mark.parametrize("data, name", [
+    ("photos/", "photos"), ("a/b/photos.csv", "photos.csv"), ("/data/vögel", "vögel"), ("data-test", "data-test")])
+def test_an_evaluation_of_plainly_named_data_is_called_so(data, name):
+    assert evaluation_name(data, False) == name and evaluation_name(data, True) == f"{name}+flip"
+
+
+def test_other_data_have_files_of_other_names():
+    data = ["data-test", "x/test", "y/test", "Test", "tfds:mnist@test[:10%]", "tfds:mnist@test[10:]",
+            "tfds:mnist@test[:10]", "tfds:mnist@test", "tfds-mnist-test-10", "my photos", "my-photos", "-my-photos",
+            "?"]
+    names = [evaluation_name(reference, False) for reference in data]
+    assert len({name.lower() for name in names}) == len(data) and "test" not in names
+    assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
+    assert names[4].startswith("tfds-mnist-test-10-") and names[4] == evaluation_name(data[4], False)
+
+
+def test_data_are_called_alike_from_any_folder(tmp_path, monkeypatch):
+    (tmp_path / "my photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert evaluation_name("my photos", False) == evaluation_name(str(tmp_path / "my photos"), False)
+
+
+def test_data_that_the_run_was_trained_on_are_told(run, finished, tmp_path):
+    trained_on = len(own_splits(open_finished(run)).train)
+    evaluate(run)
+    report = evaluate(run, data=str(finished[0]))
+    assert report["trained_on_examples"] == trained_on and report["examples"] == 2 * PER_CLASS
+    note, = report["notes"]
+    assert note.startswith(f"{trained_on} of the {2 * PER_CLASS} examples are among those that the run was trained on")
+    stored = json.loads((run.evaluation / "pictures.json").read_text())
+    assert stored["notes"] == [note] and stored["trained_on_examples"] == trained_on
+    write_pictures(tmp_path / "new", per_class=2, seed=7)
+    report = evaluate(run, data="new")
+    assert report["trained_on_examples"] == 0 and report["notes"] == []
+
+
+@pytest.mark.parametrize("content", [None, b"no predictions"])
+def test_what_a_run_was_trained_on_may_be_unknown(run, finished, content):
+    if content is not None:
+        run.evaluation.mkdir()
+        run.predictions_file.write_bytes(content)
+    report = evaluate(run, data=str(finished[0]))
+    assert report["trained_on_examples"] is None and report["notes"] == []
 
 
 def test_data_that_changed_since_training_is_refused(run, tmp_path):

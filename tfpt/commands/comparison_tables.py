@@ -5,21 +5,18 @@ from typing import Any
 
 from tfpt.commands.tables import aligned, printable
 from tfpt.evaluation.comparison_texts import (
-    accuracies_text, left_out_texts, setting_from_here, short_run_names, verdict)
-from tfpt.evaluation.score_texts import SCORES, interval_text, score_text
-
-FINGERPRINT_LETTERS = 12
-PARTS = ("train", "validation", "test")
+    accuracies_text, data_rows, left_out_texts, score_rows, setting_from_here, short_run_names, verdict)
 
 
 def comparison_lines(found: Mapping[str, Any]) -> list[str]:
     """The lines of ``tfpt compare``; ``found`` is what the workflow returns."""
     names = short_run_names(found["runs"])
-    sections = {"settings that differ": _values(found["settings"]), "data": _data(found["data"]),
-                "surroundings that differ": _values(found["surroundings"]), "own test": _scores(found["scores"])}
+    sections = {"settings that differ": _values(found["settings"]), "data": data_rows(found["data"], setting_from_here),
+                "surroundings that differ": _values(found["surroundings"]), "own test": score_rows(found["scores"])}
     rows: list[list[object]] = [["", *names]]
     for title, section in sections.items():
-        rows += [[title], *section] if section else []
+        rows += [[title]] if section else []
+        rows += [[f"  {name}", *values] for name, *values in section]
     same = [] if found["settings"] else ["The settings are the same."]
     if found["data"]["same"]:
         same.append(f"The data are the same: {printable(found['data']['summaries'][0])}.")
@@ -29,25 +26,8 @@ def comparison_lines(found: Mapping[str, Any]) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-def _values(rows: Sequence[Mapping[str, Any]]) -> list[list[object]]:
-    return [[f"  {row['name']}", *map(setting_from_here, row["values"])] for row in rows]
-
-
-def _data(data: Mapping[str, Any]) -> list[list[object]]:
-    """Nothing if they are the same."""
-    if data["same"]:
-        return []
-    rows: list[list[object]] = [["  path", *map(setting_from_here, data["paths"])]]
-    rows += [[f"  {part} examples", *(f"{count:,}" for count in data[part])] for part in PARTS]
-    if any(data["classes_only_here"]):
-        rows.append(["  classes only here", *(", ".join(names) or "–" for names in data["classes_only_here"])])
-    return [*rows, ["  fingerprint", *(text[:FINGERPRINT_LETTERS] for text in data["fingerprints"])]]
-
-
-def _scores(scores: Sequence[Mapping[str, Any]]) -> list[list[object]]:
-    return [[f"  {SCORES.get(row['name'], row['name'].replace('_', ' '))}",
-             *(f"{score_text(value)} {interval_text(ends)}".rstrip()
-               for value, ends in zip(row["values"], row["intervals"], strict=True))] for row in scores]
+def _values(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    return [[row["name"], *map(setting_from_here, row["values"])] for row in rows]
 
 
 def _test(test: Mapping[str, Any], name: str, against: str) -> list[str]:

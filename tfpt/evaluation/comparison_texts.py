@@ -2,12 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpt.evaluation.score_texts import score_text
+from tfpt.evaluation.score_texts import SCORES, interval_text, score_text
 
+PARTS = ("train", "validation", "test")
+FINGERPRINT_LETTERS = 12
 SIGNIFICANT = 0.05
 SMALLEST_P = 0.0001
 
@@ -26,6 +28,24 @@ def setting_from_here(value: Any) -> str:
 def setting_text(value: Any) -> str:
     """A setting as ``--set`` takes it."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def score_rows(scores: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """A row for each score: what it is called, then each run's with its interval."""
+    return [[SCORES.get(row["name"], row["name"].replace("_", " ")),
+             *(f"{score_text(value)} {interval_text(ends)}".rstrip()
+               for value, ends in zip(row["values"], row["intervals"], strict=True))] for row in scores]
+
+
+def data_rows(data: Mapping[str, Any], path_text: Callable[[Any], str]) -> list[list[str]]:
+    """What differing data are, a row each: what is told, then of each run; none if the data are the same."""
+    if data["same"]:
+        return []
+    rows = [["path", *map(path_text, data["paths"])]]
+    rows += [[f"{part} examples", *(f"{count:,}" for count in data[part])] for part in PARTS]
+    if any(data["classes_only_here"]):
+        rows.append(["classes only here", *(", ".join(names) or "–" for names in data["classes_only_here"])])
+    return [*rows, ["fingerprint", *(text[:FINGERPRINT_LETTERS] for text in data["fingerprints"])]]
 
 
 def signed(value: float) -> str:

@@ -3,19 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfpt.evaluation.comparison_texts import accuracies_text, left_out_texts, setting_text, verdict
+from tfpt.evaluation.comparison_texts import (
+    accuracies_text, data_rows, left_out_texts, score_rows, setting_text, verdict)
 from tfpt.evaluation.html import Html, element, joined, table
-from tfpt.evaluation.score_texts import SCORES, interval_text, score_text
-
-FINGERPRINT_LETTERS = 12
-PARTS = ("train", "validation", "test")
 
 
 def comparison(found: Mapping[str, Any], names: Sequence[str]) -> Html:
     """Scores side by side, paired tests, and what differs; ``names`` are the runs'."""
-    scores = [(SCORES.get(row["name"], row["name"].replace("_", " ")),
-               *(f"{score_text(value)} {interval_text(ends)}".rstrip()
-                 for value, ends in zip(row["values"], row["intervals"], strict=True))) for row in found["scores"]]
+    scores = score_rows(found["scores"])
     differing = [(row["name"], *map(setting_text, row["values"]))
                  for row in (*found["settings"], *found["surroundings"])]
     method = element("p", f"{found['method']}.", class_="quiet")
@@ -40,9 +35,4 @@ def _test(test: Mapping[str, Any], name: str, against: str) -> Html:
 def _data(data: Mapping[str, Any], names: Sequence[str]) -> Html:
     if data["same"]:
         return element("p", f"The data are the same: {data['summaries'][0]}.")
-    rows: list[tuple[object, ...]] = [("path", *map(setting_text, data["paths"]))]
-    rows += [(f"{part} examples", *(f"{count:,}" for count in data[part])) for part in PARTS]
-    if any(data["classes_only_here"]):
-        rows.append(("classes only here", *(", ".join(only) or "–" for only in data["classes_only_here"])))
-    rows.append(("fingerprint", *(text[:FINGERPRINT_LETTERS] for text in data["fingerprints"])))
-    return table(("data", *names), rows)
+    return table(("data", *names), data_rows(data, setting_text))

@@ -58,7 +58,7 @@ def read_predictions(file: Path) -> StoredPredictions | None:
         _check(arrays)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as problem:
+    except Exception as problem:  # what zipfile, NumPy and tokenize raise for bytes of any kind, no list holds
         raise RunError(f"Expected in {file} the test predictions that tfpt wrote there, but: "
                        f"{str(problem) or type(problem).__name__}. Remove the file; `tfpt evaluate "
                        f"{file.parent.parent}` writes it again.") from problem
@@ -75,7 +75,7 @@ def _arrays(file: Path) -> dict[str, np.ndarray]:
                 raise ValueError("its arrays are compressed: they may unpack to any size")
         stream.seek(0)
         with np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            return {name: np.asarray(archive[name]) for name in archive.files}  # bytes, if a member is no array
 
 
 def _check(found: dict[str, np.ndarray]) -> None:

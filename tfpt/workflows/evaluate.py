@@ -1,7 +1,9 @@
 """``tfpt evaluate``: how good a run's model is, on its own test split or on other data."""
 
 import functools
+import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +47,8 @@ def evaluate(run: str | Path | Run, *, data: str | None = None, data_dir: str | 
 
     Returns:
         The task's scores with ``run``, ``task``, ``data``, ``flip``, ``left_out``, ``where`` (the file written) and
-        ``pictures`` (the files beside it), JSON-able.
+        ``pictures`` (the files beside it), JSON-able. With ``data`` also ``trained_on_examples``, how many of these
+        the run was trained on; None if the run doesn't keep that.
 
     Raises:
         RunError: no such run, or an unfinished one.
@@ -74,6 +77,8 @@ def write_evaluation(run: Run, task: Task, evaluation: Evaluation, examples: Exa
     """
     report = {"run": str(run.path), "task": task.name, "data": examples.data or TEST, "flip": flip,
               **evaluation.scores, "left_out": [{"path": item.path, "why": item.why} for item in examples.left_out]}
+    if examples.data is not None:
+        report |= _overlap(run, examples.source, report.get("notes", ()))
     name, notes, pictures = evaluation_name(examples.data, flip), list[str](), list[str]()
     own_folder(run.evaluation)
     if evaluation.answers is not None:
@@ -97,6 +102,23 @@ def _other_data(opened: FinishedRun, data: str) -> Examples:
     return Examples(source, left_out, data)
 
 
+def _overlap(run: Run, source: Any, notes: Sequence[str]) -> dict[str, Any]:
+    """How many examples of other data the run was trained on, and ``notes`` with what that means."""
+    from tfpt.evaluation.stored_predictions import content_hashes, read_predictions
+
+    try:
+        stored = read_predictions(run.predictions_file)
+    except RunError:  # the scores don't need it
+        stored = None
+    if stored is None:
+        return {"trained_on_examples": None}
+    known = set(map(bytes, stored.trained_on))
+    found = sum(bytes(content) in known for content in content_hashes(source))
+    told = [f"{found:,} of the {len(source):,} examples are among those that the run was trained on: it may well score "
+            "lower on new ones."] if found else []
+    return {"trained_on_examples": found, "notes": [*notes, *told]}
+
+
 def _learning_curves(run: Run, pictures: list[str]) -> tuple[list[str], list[str]]:
     """Draws them. Notes, as the scores don't need what they are made of, and the pictures there are then."""
     try:
@@ -118,6 +140,12 @@ def evaluation_name(data: str | None, flip: bool) -> str:
 
 
 def _file_name(data: str) -> str:
-    """A file name for the scores on ``data``: its last part, so that it can't be taken for the run's own test."""
-    name = re.sub(r"[^\w.-]+", "-", Path(data).name or Path(data).resolve().name).strip("-.") or "data"
-    return f"data-{name}" if name == TEST else name
+    """A file name for the scores on ``data``: its last part, so that it can't be taken for the run's own test.
+
+    Where it can't be used as it stands, other data would have the same: then it ends in a hash of all of ``data``.
+    """
+    last = Path(data).name or Path(data).resolve().name
+    name = re.sub(r"[^\w.-]+", "-", last).strip("-.") or "data"
+    name = f"data-{name}" if name.lower() == TEST else name  # some file systems take Test for test
+    whole = os.path.abspath(data) if os.path.exists(data) else data
+    return name if name == last else f"{name}-{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"

@@ -70,8 +70,8 @@ def read_test_scores(run: Run) -> dict[str, Any] | None:
 def has_shape(value: Any, shape: Any) -> bool:
     """Whether a JSON value is of that shape.
 
-    A shape is a type, or a tuple of types, finite where a number; ``[shape]`` for a list; a dict of shapes for an
-    object with at least those names.
+    A shape is a type, or a tuple of types, where a number finite and, if whole, of 64 bits; ``[shape]`` for a list; a
+    dict of shapes for an object with at least those names.
     """
     if isinstance(shape, dict):
         return isinstance(value, dict) and all(name in value and has_shape(value[name], inner)
@@ -80,15 +80,25 @@ def has_shape(value: Any, shape: Any) -> bool:
         return isinstance(value, list) and all(has_shape(item, shape[0]) for item in value)
     if isinstance(value, bool):
         return shape is bool
-    return isinstance(value, shape) and not (isinstance(value, float) and not math.isfinite(value))
+    if isinstance(value, int) and not -2**63 <= value < 2**63 or isinstance(value, float) and not math.isfinite(value):
+        return False
+    return isinstance(value, shape)
 
 
 def _belong_together(scores: Mapping[str, Any]) -> bool:
-    """Whether the parts of an evaluation are of the same classes, and its intervals have two ends."""
+    """Whether the parts of an evaluation are of the same classes and examples, and its intervals have two ends."""
     if not all(ends is None or has_shape(ends, [NUMBER]) and len(ends) == 2 for ends in scores["intervals"].values()):
         return False
-    names, matrix = scores["class_names"], scores["confusion_matrix"]
+    names, matrix, examples = scores["class_names"], scores["confusion_matrix"], scores["examples"]
+    counts = [count for row in matrix for count in row]
     return (len(matrix) == len(names) == len(scores["per_class"]) and all(len(row) == len(names) for row in matrix)
-            and all(count >= 0 for row in matrix for count in row) and len(scores["confidence_bins"]) > 0
-            and all(row["examples"] > 0 or row["confidence"] is None for row in scores["confidence_bins"])
-            and any(row["examples"] for row in scores["confidence_bins"]))
+            and examples > 0 and min(counts, default=0) >= 0 and sum(counts) == examples
+            and all(0 <= row["index"] < examples for row in scores["worst"])
+            and all(map(_is_bin, scores["confidence_bins"]))
+            and sum(row["examples"] for row in scores["confidence_bins"]) == examples)
+
+
+def _is_bin(row: Mapping[str, Any]) -> bool:
+    """Whether a bin has means if, and only if, it has examples."""
+    means = [row["confidence"] is not None, row["accuracy"] is not None]
+    return all(means) if row["examples"] > 0 else row["examples"] == 0 and not any(means)
