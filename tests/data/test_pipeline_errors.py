@@ -53,7 +53,7 @@ def test_what_can_not_be_read_any_more_is_named(data, in_graph):
             draw(iterator)
     text = str(caught.value)
     assert text.startswith(called) and "\n" not in text
-    assert text.endswith(" can't be read: No such file or directory. It could be when the data were checked.")
+    assert text.endswith(" can't be read: No such file or directory. It could be read when the data were checked.")
 
 
 def test_a_shard_that_is_cut_is_named(tmp_path):

@@ -29,7 +29,7 @@ def unreadable_input_told() -> Iterator[None]:
         told = _told(error.message)
         if told is None:
             raise
-        raise DataError(f"{told} It could be when the data were checked.") from error
+        raise DataError(f"{told} It could be read when the data were checked.") from error
 
 
 def drawn(batches: Iterable[Any]) -> Iterator[Any]:
