@@ -1,6 +1,8 @@
 """A folder with a folder per class, or a folder with ``train/``, ``validation/`` and ``test/`` of those."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 
 from tfpt.data.listing import (
     ALL, EXTENSIONS_TEXT, ListedImages, Listing, holds_control_characters, image_files_in, images_below, listed_files,
@@ -21,15 +23,23 @@ def read_folder(folder: str) -> Listing:
     """
     part_folders = _own_split(folder)
     if not part_folders:
-        files, left_out = _classes_in(folder)
-        class_names = _class_names(folder, files)
-        return Listing(title_of(folder), class_names, {ALL: listed_files(files, class_names)}, tuple(left_out))
-    return _read_split(folder, part_folders)
+        return read_class_folders(folder)
+    beside = [LeftOut(printable(os.path.join(folder, name)) + "/", "stands beside train/, is no part of the split")
+              for name in subfolders_of(folder) if name not in part_folders.values()]
+    listing = read_part_folders(folder, part_folders)
+    return replace(listing, left_out=(*beside, *listing.left_out))
 
 
-def _read_split(folder: str, part_folders: dict[str, str]) -> Listing:
-    left_out = [LeftOut(printable(os.path.join(folder, name)) + "/", "stands beside train/, is no part of the split")
-                for name in subfolders_of(folder) if name not in part_folders.values()]
+def read_class_folders(folder: str) -> Listing:
+    """As ``read_folder``, but the folders are classes, whatever they are called."""
+    files, left_out = _classes_in(folder)
+    class_names = _class_names(folder, files)
+    return Listing(title_of(folder), class_names, {ALL: listed_files(files, class_names)}, tuple(left_out))
+
+
+def read_part_folders(folder: str, part_folders: Mapping[str, str]) -> Listing:
+    """As ``read_folder``, but ``part_folders`` says for ``train`` and maybe other parts in which folder they are."""
+    left_out: list[LeftOut] = []
     files_of: dict[str, list[tuple[str, str]]] = {}
     for part, name in part_folders.items():
         files_of[part], ignored = _classes_in(os.path.join(folder, name))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpt.data.pipeline_errors import drawn
 from tfpt.evaluation.attribution import ClassScores, grad_cam, integrated_gradients
 from tfpt.task import BASELINES, GRAD_CAM, INTEGRATED_GRADIENTS, Explanation, Question
 
@@ -25,7 +26,7 @@ def explanations(scores: ClassScores, batches: Iterable[Mapping[str, Any]],
     look, integrate = grad_cam(scores), integrated_gradients(scores)
     baseline = np.full(scores.input_shape[1:], BASELINES[question.baseline], np.float32)
     from_probabilities = _softmax(look(baseline[None], wanted)[0])[0] if integrates else None
-    for batch in batches:
+    for batch in drawn(batches):
         inputs = next(value for name, value in batch.items() if name != "label")
         found, coarse_maps = look(inputs, wanted)
         for probabilities, coarse, image in zip(_softmax(found), coarse_maps, inputs, strict=True):

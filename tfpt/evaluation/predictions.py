@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfpt.data.pipeline_errors import drawn
 from tfpt.evaluation.what_fits import InWhatFits
 
 
@@ -17,7 +18,7 @@ def probability_batches(model: keras.Model, batches: tf.data.Dataset) -> Iterato
     """
     name = next(key for key in batches.element_spec if key != "label")
     size, run = 0, InWhatFits(_inference(model, batches.element_spec[name].dtype))
-    for batch in batches:
+    for batch in drawn(batches):
         values, count = batch[name], len(batch[name])
         size = max(size, count)
         # A last, smaller batch would need kernels of its own, which take longer to make than its rows to compute.

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from tfpt.data.pipeline_errors import unreadable_input_told
 from tfpt.errors import TrainingFailed
 from tfpt.training.conditions import conditions, step_config
 from tfpt.training.job import Job, LoopState
@@ -44,9 +45,10 @@ class Diverged(EpochFailed):
 
 @contextlib.contextmanager
 def memory_watched(part: str) -> Iterator[None]:
-    """Running out of memory becomes ``OutOfMemory``."""
+    """Running out of memory becomes ``OutOfMemory``, input that can't be read any more DataError."""
     try:
-        yield
+        with unreadable_input_told():
+            yield
     except Exception as problem:
         if not is_out_of_memory(problem):
             raise

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfpt.data.pipeline_errors import unreadable_input_told
 from tfpt.errors import TrainingFailed
 from tfpt.training.memory import is_out_of_memory
 
@@ -25,9 +26,13 @@ def counted(wall_seconds: dict[str, float], kind: str | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def memory_error_explained(where: str) -> Iterator[None]:
-    """Running out of memory as TrainingFailed; ``where`` is such as "while frozen layers were run"."""
+    """Running out of memory as TrainingFailed; ``where`` is such as "while frozen layers were run".
+
+    Input that can't be read any more becomes DataError.
+    """
     try:
-        yield
+        with unreadable_input_told():
+            yield
     except Exception as problem:
         if not is_out_of_memory(problem):
             raise

@@ -5,7 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests.data.tfds.prepared_sets import pictures, prepare
-from tfpt.data.tfds import find
+from tfpt.data.tfds import find, own_features
 from tfpt.data.tfds.find import open_builder
 from tfpt.data.tfds.reference import read_reference
 from tfpt.errors import DataError
@@ -104,7 +104,7 @@ def test_other_configs_or_versions_that_are_prepared_are_named(tmp_path, name):
 
 @pytest.mark.parametrize("file, content", [
     ("features.json", ""), ("features.json", "[1]"),
-    ("features.json", '{"pythonClassName": "tensorflow_datasets.no.No"}'),
+    ("features.json", "{}"),
     ("dataset_info.json", ""), ("dataset_info.json", "{"), ("dataset_info.json", '{"name": 3}')])
 def test_a_damaged_description_is_told(tmp_path, file, content):
     folder = prepare(tmp_path, FEW)
@@ -113,16 +113,81 @@ def test_a_damaged_description_is_told(tmp_path, file, content):
     assert text.startswith(f"the description of the data set in {folder} (dataset_info.json, features.json) can't be ")
 
 
-@pytest.mark.parametrize("key", ["pythonClassName", "python_class_name", "type"])
-def test_no_code_is_imported_that_the_data_name(tmp_path, monkeypatch, key):
+SEQUENCE = "tensorflow_datasets.core.features.sequence_feature.Sequence"
+FEATURES_DICT = "tensorflow_datasets.core.features.features_dict.FeaturesDict"
+
+
+def smuggled(key: str = "type", name: str = "smuggled.Feature") -> dict:
+    return {key: name, "content": {}}
+
+
+@pytest.fixture
+def described(tmp_path, monkeypatch):
+    """Replaces the description of a prepared set's label; a module ``smuggled`` could be imported."""
     folder = prepare(tmp_path, FEW)
-    (tmp_path / "smuggled.py").write_text("raise SystemExit('imported')")
+    (tmp_path / "smuggled.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w').close()")
     monkeypatch.syspath_prepend(str(tmp_path))
     description = json.loads((folder / "features.json").read_text())
-    description["featuresDict"]["features"]["label"] = {key: "smuggled.Feature", "content": {}}
-    (folder / "features.json").write_text(json.dumps(description))
-    assert "names classes that aren't TensorFlow Datasets' own, smuggled.Feature." in refused("shapes", tmp_path)
-    assert "smuggled" not in sys.modules
+
+    def describe(label) -> None:
+        description["featuresDict"]["features"]["label"] = label
+        (folder / "features.json").write_text(json.dumps(description))
+    yield describe
+    assert "smuggled" not in sys.modules and not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("label", [
+    *(smuggled(key) for key in ("pythonClassName", "python_class_name", "type")),
+    smuggled(name="tensorflow_datasets.smuggled.Feature"),
+    {"pythonClassName": SEQUENCE, "jsonFeature": {"json": json.dumps({"feature": smuggled(), "length": None})}},
+    {"pythonClassName": SEQUENCE, "json_feature": {"json": json.dumps({"feature": smuggled(), "length": None})}},
+    {"pythonClassName": FEATURES_DICT, "jsonFeature": {"json": json.dumps({"a": smuggled()})}},
+    {"pythonClassName": FEATURES_DICT, "jsonFeature": {"json": json.dumps({"a": {
+        "pythonClassName": SEQUENCE, "jsonFeature": {"json": json.dumps({"feature": smuggled(), "length": 1})}}})}},
+    {"type": SEQUENCE, "proto_cls": "tensorflow_datasets.Sequence", "content": json.dumps({
+        "feature": smuggled("pythonClassName") | {"jsonFeature": {"json": "{}"}}, "length": 1})},
+])
+def test_no_code_is_imported_that_the_data_name(tmp_path, described, label):
+    described(label)
+    assert "names classes that aren't TensorFlow Datasets' own features, " in (text := refused("shapes", tmp_path))
+    assert "smuggled.Feature. Opening it would import them" in text
+
+
+def test_none_is_imported_even_if_the_names_pass_for_known(tmp_path, described, monkeypatch):
+    monkeypatch.setattr(own_features, "foreign_classes", lambda description: [])
+    described({"pythonClassName": SEQUENCE, "jsonFeature": {"json": json.dumps({"feature": smuggled(), "length": 1})}})
+    text = refused("shapes", tmp_path)
+    assert "can't be read: smuggled.Feature is none of TensorFlow Datasets' own features." in text
+
+
+def test_a_description_within_the_description_that_is_damaged_is_told(tmp_path, described):
+    described({"pythonClassName": SEQUENCE, "jsonFeature": {"json": '{"feature": '}})
+    assert "features.json) can't be read: " in refused("shapes", tmp_path)
+
+
+@pytest.mark.parametrize("label", [
+    {"pythonClassName": "tensorflow_datasets.core.features.class_label_feature.ClassLabel",
+     "classLabel": {"numClasses": "3"}},
+    {"pythonClassName": SEQUENCE, "jsonFeature": {"json": json.dumps({
+        "feature": {"type": "tensorflow_datasets.core.features.text_feature.Text", "content": {}}, "length": None})}},
+])
+def test_tfds_own_features_are_rebuilt_in_each_form(tmp_path, described, label):
+    described(label)
+    before = tfds.features.FeatureConnector.__dict__["cls_from_name"]
+    assert set(opened("shapes", tmp_path).info.features) == {"image", "label"}
+    assert tfds.features.FeatureConnector.__dict__["cls_from_name"] is before
+
+
+def test_a_description_as_older_tfds_wrote_it_is_read(tmp_path):
+    core = "tensorflow_datasets.core.features"
+    old = {"type": FEATURES_DICT, "content": {
+        "image": {"type": f"{core}.image_feature.Image",
+                  "content": {"shape": [None, None, 3], "dtype": "uint8", "encoding_format": "png"}},
+        "label": {"type": f"{core}.class_label_feature.ClassLabel", "content": {"num_classes": 3}},
+        "sizes": {"type": SEQUENCE, "content": {"length": None, "feature": {
+            "type": f"{core}.feature.Tensor", "content": {"shape": [2], "dtype": "int64", "encoding": "none"}}}}}}
+    (prepare(tmp_path, FEW) / "features.json").write_text(json.dumps(old))
+    assert set(opened("shapes", tmp_path).info.features) == {"image", "label", "sizes"}
 
 
 def test_code_that_misses_a_package_is_told(tmp_path, monkeypatch):

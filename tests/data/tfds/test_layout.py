@@ -1,5 +1,3 @@
-import os
-
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -189,21 +187,49 @@ def test_folders_as_image_folder_takes_them_are_read_as_files(folders, monkeypat
     assert len(read_tfds("tfds:image_folder@train", "~/sets").parts["all"]) == 7
 
 
+@pytest.mark.parametrize("others", [["dev"], ["extra", "test"]])
+def test_folders_of_image_folder_are_splits_whatever_they_are_called(tmp_path, others):
+    for number, name in enumerate(["train", *others]):
+        class_folders(tmp_path / name, {"cats": 3, "dogs": 4}, first_seed=20 * number)
+    listing = read_tfds("tfds:image_folder", str(tmp_path))
+    assert listing.class_names == ("cats", "dogs") and not listing.left_out
+    assert {part: len(listed) for part, listed in listing.parts.items()} == dict.fromkeys(
+        ["train", *(name for name in others if name == "test")], 7)
+    assert listing.note == f"split {others[0]} not used"
+
+
+def test_a_class_of_image_folder_may_be_called_train(tmp_path):
+    for number, split in enumerate(["train", "test"]):
+        class_folders(tmp_path / split, {"train": 3, "test": 2}, first_seed=20 * number)
+        (tmp_path / split / "train" / "steam").mkdir()
+    for text, parts in (("tfds:image_folder", {"train": 5, "test": 5}), ("tfds:image_folder@test", {"all": 5})):
+        listing = read_tfds(text, str(tmp_path))
+        assert listing.class_names == ("test", "train")
+        assert {part: len(listed) for part, listed in listing.parts.items()} == parts
+
+
+def test_image_folder_alone_with_train_has_that_part(tmp_path):
+    class_folders(tmp_path / "train", {"cats": 3, "dogs": 4})
+    listing = read_tfds("tfds:image_folder", str(tmp_path))
+    assert {part: len(listed) for part, listed in listing.parts.items()} == {"train": 7} and not listing.note
+
+
 @pytest.mark.parametrize("text, data_dir, words", [
     ("tfds:image_folder", None, "found tfds:image_folder without --data-dir"),
     ("tfds:image_folder:1.0.0", "sets", "was expected, found tfds:image_folder:1.0.0."),
     ("tfds:image_folder@trian", "sets", "no split trian: the folders in sets are holiday, train."),
     ("tfds:image_folder@train[:10%]", "sets", "can't be taken of folders"),
+    ("tfds:image_folder", "twice", "tfds:image_folder has both a split val and a split valid; one for the validation"),
     ("tfds:image_folder", "sets/train", "the folders in sets/train are cats, dogs: one called train was expected"),
     ("tfds:image_folder", "nowhere", "nowhere, which is no folder"),
 ])
 def test_other_folders_are_refused(folders, monkeypatch, text, data_dir, words):
     monkeypatch.chdir(folders.parent)
+    for split in ("train", "val", "valid"):
+        class_folders(folders.parent / "twice" / split, {"cats": 1, "dogs": 1})
     assert words in refused(text, data_dir)
 
 
-def test_names_take_no_array_of_the_whole_set(data_dir):
-    """What is kept of an image is a row of the index, a name and some numbers: not its contents."""
+def test_images_stay_in_the_files_of_the_set(data_dir):
     listed = read_tfds("tfds:shapes", str(data_dir)).parts["train"]
     assert listed.pixels is None and listed.paths is None and listed.labels.dtype == np.int32
-    assert os.path.sep in listed.names[0]

@@ -2,18 +2,17 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tfpt.data.listing import printable, unreadable_told
+from tfpt.data.tfds import own_features
 from tfpt.data.tfds.missing import first_names, not_prepared, one_line, other_variant, unknown_config, unknown_name
 from tfpt.data.tfds.preparing import prepare_offline
 from tfpt.data.tfds.prepared import prepared_set
 from tfpt.data.tfds.reference import Reference
 from tfpt.errors import DataError
-
-_CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
 
 
 def open_builder(reference: Reference, data_dir: str | None) -> Any:
@@ -107,25 +106,14 @@ def _open(folder: Path) -> Any:
 
     try:
         description = json.loads((folder / "features.json").read_text(encoding="utf-8"))
-        foreign = sorted({name for name in _class_names(description) if not name.startswith("tensorflow_datasets.")})
-        builder = None if foreign else read_only_builder.builder_from_directory(folder)
+        foreign = own_features.foreign_classes(description)
+        with own_features.only_own_features():
+            builder = None if foreign else read_only_builder.builder_from_directory(folder)
     except Exception as error:  # a damaged description can raise almost anything
         raise DataError(f"the description of the data set in {printable(str(folder))} (dataset_info.json, "
                         f"features.json) can't be read: {one_line(error)}. Prepare it again.") from error
     if builder is None:
         raise DataError(f"{printable(str(folder / 'features.json'))} names classes that aren't TensorFlow Datasets' "
-                        f"own, {first_names(foreign)}. Opening it would import them, and tfpt imports no code that "
-                        "data names. Prepare the data set with TFDS's own features.")
+                        f"own features, {first_names(foreign)}. Opening it would import them, and tfpt imports no code "
+                        "that data names. Prepare the data set with TFDS's own features.")
     return builder
-
-
-def _class_names(description: Any) -> Iterator[str]:
-    """All that TFDS would import, to rebuild the features."""
-    if isinstance(description, dict):
-        for key, value in description.items():
-            if key in _CLASS_KEYS and isinstance(value, str) and "." in value:
-                yield value
-            yield from _class_names(value)
-    elif isinstance(description, list):
-        for value in description:
-            yield from _class_names(value)

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tfpt.data.folder_layout import PART_FOLDERS, read_folder
+from tfpt.data.folder_layout import PART_FOLDERS, read_class_folders, read_part_folders
 from tfpt.data.listing import ALL, ListedImages, Listing, printable, subfolders_of, unreadable_told
 from tfpt.data.tfds.features import Columns, find_columns
 from tfpt.data.tfds.find import existing_folder, open_builder
@@ -160,7 +161,7 @@ def _labelled_listing(title: str, columns: Columns, parts: Mapping[str, ListedIm
 
 
 def _image_folder(reference: Reference, data_dir: str | None) -> Listing:
-    """Folders SPLIT/CLASS/IMAGE, as ``tfds.ImageFolder`` takes them: read as other folders of images are."""
+    """Folders SPLIT/CLASS/IMAGE, as ``tfds.ImageFolder`` takes them: which is which is given by their depth alone."""
     form = "tfds:image_folder is for folders SPLIT/CLASS/IMAGE"
     if data_dir is None or reference.config or reference.version:
         raise DataError(f"{form}: --data tfds:image_folder[@SPLIT] --data-dir FOLDER was expected, found "
@@ -173,8 +174,11 @@ def _image_folder(reference: Reference, data_dir: str | None) -> Listing:
             if "train" not in splits:
                 raise DataError(f"{form}, and {found}: one called train was expected, or name one of them, as "
                                 "tfds:image_folder@SPLIT.")
-            return read_folder(folder)
+            parts, note = _own_parts(splits, f"tfds:{IMAGE_FOLDER}")
+            listing = read_part_folders(folder, {"train" if part == ALL else part: name
+                                                 for part, name in parts.items()})
+            return replace(listing, note=note)
         if reference.split not in splits:
             raise DataError(f"{form}, and there is no split {printable(reference.split)}: {found}. (A part of a "
                             "split, such as train[:10%], can't be taken of folders.)")
-        return read_folder(os.path.join(folder, reference.split))
+        return read_class_folders(os.path.join(folder, reference.split))

@@ -46,6 +46,10 @@ class Shard:
         """A part of a record. Raises DataError: it can't be read."""
         raise NotImplementedError
 
+    def _require_count(self, found: int) -> None:
+        if found != self.count:
+            raise self.damaged(f"it holds {found:,} records, and dataset_info.json says {self.count:,}")
+
     def damaged(self, why: str) -> DataError:
         """What to say of this file."""
         return DataError(f"{printable(self.path)} is damaged or cut off: {why}. Prepare the data set again, or copy "
@@ -63,8 +67,7 @@ class TfRecordShard(Shard):
                 number, position = number + 1, position + len(record) + _TFRECORD_AROUND
         except tf.errors.OpError as error:
             raise self.damaged(f"after {number:,} records, {one_line(error)}") from error
-        if number != self.count:
-            raise self.damaged(f"it holds {number:,} records, and dataset_info.json says {self.count:,}")
+        self._require_count(number)
 
     def read(self, number: int, offset: int, length: int) -> bytes:
         try:
@@ -88,11 +91,21 @@ class ArrayRecordShard(Shard):
     source: "SplitSource"
 
     def records(self) -> Iterator[tuple[int, bytes]]:
+        self._require_count(self._held())
         for number in range(self.count):
             yield 0, self._record(number)
 
     def read(self, number: int, offset: int, length: int) -> bytes:
         return self._record(number)[offset:offset + length]
+
+    def _held(self) -> int:
+        """How many records are in the file: ``source`` believes what dataset_info.json says."""
+        from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+        try:
+            return len(ArrayRecordDataSource([self.path]))
+        except Exception as error:  # the library raises its own
+            raise self.damaged(f"its records can't be counted, {one_line(error)}") from error
 
     def _record(self, number: int) -> bytes:
         try:
