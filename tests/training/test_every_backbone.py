@@ -20,6 +20,7 @@ from tfpt.models.classifier import build_classifier
 from tfpt.models.keras_archive import open_keras_model
 from tfpt.task import Splits
 from tfpt.tasks.image_classification import TASK
+from tfpt.training.graph_runner import graph_runner
 from tfpt.training.job import Job
 from tfpt.training.loop import Loop
 
@@ -60,12 +61,10 @@ def losses(loop: Loop) -> list[list[float]]:
 
 @pytest.fixture(scope="module")
 def trained(request, tmp_path_factory):
-    """The losses of a training without the cache, and of the same on rows computed with folded BatchNormalization; its
-    name and job.
-    """
+    """The losses of a training without the cache, and of the same on rows of the cache; its name and job."""
     without = losses(Loop(job_of(tmp_path_factory.mktemp("off"), request.param, mode="off")))
     gc.collect()  # of the largest, memory holds one training
-    job = job_of(tmp_path_factory.mktemp("on"), request.param, fold_batch_norm=True)
+    job = job_of(tmp_path_factory.mktemp("on"), request.param, fold_batch_norm=False)
     loop = Loop(job)
     on_rows = losses(loop)
     assert None not in job.cache_plan.phases and loop.cache.computed_rows > 0
@@ -75,7 +74,18 @@ def trained(request, tmp_path_factory):
 @pytest.mark.parametrize("trained", every(*SMALL), indirect=True)
 def test_training_on_cached_rows_gives_the_numbers_of_training_without(trained):
     *_, without, on_rows = trained
-    np.testing.assert_allclose(on_rows, without, rtol=1e-3)
+    np.testing.assert_allclose(on_rows, without, rtol=1e-5)
+
+
+@pytest.mark.parametrize("trained", every(*SMALL), indirect=True)
+def test_folding_changes_roundings_alone(trained):
+    """Random weights multiply roundings from layer to layer: with ResNet50's, both are 3e-4 from what float64 gives."""
+    _, job, *_ = trained
+    job.model.trainable, pixels = False, tf.constant(job.splits.test.images)
+    features = job.model.get_layer("head_pool").output
+    whole, folded = (tf.function(graph_runner(job.model.inputs, [features], fold=fold))(pixels)[0].numpy()
+                     for fold in (False, True))
+    assert np.abs(folded - whole).max() < 2e-3 * whole.std()
 
 
 @pytest.mark.parametrize("trained", every(*SMALL), indirect=True)
