@@ -33,7 +33,7 @@ def test_json(tmp_path):
 @pytest.mark.parametrize("arguments, words", [
     (["--from", "1", "--to", "0.1"], "--from 1 has to be below --to 0.1"), (["--from", "0"], "--from"),
     (["--to", "nan"], "--to"), (["--steps", "5"], "--steps"), (["--phase", "0"], "--phase"), (["--plot", ""], "--plot"),
-    (["--plot", "nowhere/a.png"], "doesn't exist"), (["--plot", "."], "that is a folder"),
+    (["--plot", "nowhere/a.png"], "doesn't exist"), (["--plot", "a.txt"], "doesn't end in .png"),
     (["--set", "optimizer.nme=adam"], "optimizer.name"), (["--data", "nowhere/"], "nowhere")])
 def test_what_it_refuses(capsys, arguments, words):
     assert main(["find-lr", *arguments]) == 2

@@ -48,12 +48,19 @@ def test_it_is_hopeless_where_a_loss_is_no_number_or_the_average_has_run_away(lo
     assert smoothed(losses).is_hopeless == is_hopeless
 
 
-def test_the_suggestion_is_in_the_middle_of_the_longest_fall():
+def test_the_suggestion_is_half_way_down_the_longest_fall():
     flat, fall, rise = [2.0] * 30, list(np.linspace(1.99, 0.5, 30)), list(np.linspace(0.6, 9, 40))
     test = as_test([*flat, *fall, *rise])
     assert suggested_rate(test) == pytest.approx(test.rates[29 + 15], rel=0.15)
     ripples = [loss + (0.02 if place % 2 else 0.0) for place, loss in enumerate([*flat, *fall, *rise])]
     assert suggested_rate(as_test(ripples)) == pytest.approx(test.rates[29 + 15], rel=0.5)
+
+
+def test_the_first_updates_set_no_fall():
+    """An average of one update is above all later ones; the fall that one sees is from place 60 on."""
+    noise = 1.5 + 0.3 * np.random.default_rng(0).random(60)
+    test = as_test([9.0, 8.0, 7.0, *noise[3:], *np.linspace(1.4, 0.3, 20), *np.linspace(0.4, 5, 20)])
+    assert test.rates[60] < suggested_rate(test) < test.rates[75]
 
 
 @pytest.mark.parametrize("losses", [[2.0] * 50, list(np.linspace(1, 2, 50)), [3.0, 2.0, 1.0]])

@@ -33,6 +33,8 @@ class NoServer(keras.callbacks.Callback):
 class Other: pass
 
 def function(): pass
+
+number = 3
 """
 
 
@@ -63,7 +65,7 @@ def test_a_class_in_the_present_folder_and_one_of_keras(folder):
     ("../NAME:Log", "takes a module and a class in it"),
     ("NAME:Lag", "there is no Lag in it; did you mean Log?"),
     ("NAME:Other", "Other is another class"),
-    ("NAME:function", "function is a function"),
+    ("NAME:function", "function is a function."), ("NAME:number", "is an int."),
     ("NAME:Needs", "missing 1 required positional argument: 'key'. It is made without arguments"),
     ("NAME_missing:Log", "there is no module callbacks_of_"),
     ("NAME.inner:Log", "there is no module callbacks_of_"),

@@ -59,6 +59,9 @@ def command(recipe: str | None, assignments: tuple[str, ...], phase: int, lowest
 
 def _check_writable(plot: Path) -> None:
     """Before the test, which takes a while. UsageError: it won't do."""
+    if plot.suffix.lower() != ".png":
+        raise UsageError(f"Expected to draw the picture to a PNG file, but --plot {plot} doesn't end in .png. Nothing "
+                         "else is written over.")
     folder = plot.absolute().parent
     if not os.access(folder, os.W_OK | os.X_OK) or plot.is_dir():
         what = "that is a folder" if plot.is_dir() else f"the folder {folder} " + (

@@ -95,8 +95,9 @@ def restore_callback_state(callbacks: keras.callbacks.CallbackList,
     now = [type(callback).__name__ for callback in callbacks.callbacks]
     then = [state["class"] for state in states]
     if states and now != then:
-        raise RunError(f"The run was trained with the callbacks {', '.join(then)}, and is resumed with "
-                       f"{', '.join(now)}: it would not go on as it was. Pass the same callbacks in the same order.")
+        raise RunError(f"The run was trained with the callbacks {_users(then)}, and is resumed with {_users(now)}: it "
+                       "would not go on as it was. Pass the same callbacks in the same order; on the command line with "
+                       "--callback MODULE:CLASS for each.")
     for callback in callbacks.callbacks:
         _settle_monitor(callback)
     fresh = [_plain_attributes(callback) for callback in callbacks.callbacks]
@@ -116,6 +117,10 @@ def put_back_callback_state(callbacks: keras.callbacks.CallbackList, fresh: Sequ
         for name in _plain_attributes(callback).keys() - before.keys():
             delattr(callback, name)
         vars(callback).update({**before, **state["attributes"]})
+
+
+def _users(names: Sequence[str]) -> str:
+    return ", ".join(name for name in names if name not in (TensorBoardSeries.__name__, "History")) or "none"
 
 
 def _plain_attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:

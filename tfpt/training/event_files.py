@@ -85,9 +85,13 @@ def write_alone(folder: Path, suffix: str, step: int, summaries: Sequence[Summar
         path.unlink(missing_ok=True)
 
 
-def scalars(values: Mapping[str, float]) -> list[Summary]:
-    """A curve's point each."""
-    return [scalar_pb(tag, float(value)) for tag, value in values.items()]
+def scalars(values: Mapping[str, Any]) -> list[Summary]:
+    """A curve's point each; what is no number, as a callback may have put it there, has none."""
+    found = []
+    for tag, value in values.items():
+        with contextlib.suppress(TypeError, ValueError):
+            found.append(scalar_pb(tag, float(value)))
+    return found
 
 
 def text(tag: str, markdown: str) -> Summary:

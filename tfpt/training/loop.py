@@ -254,7 +254,7 @@ class Loop:
             if not saved:
                 self.save()
             self._callback_errors.tell("The state is saved; once the callback is mended, --resume --run-dir "
-                                       f"{self.job.checkpoints.parent} goes on from here.")
+                                       f"{self.job.checkpoints.parent}, with the same --callback, goes on from here.")
 
     def _answer_signal_or_save(self) -> None:
         self.answer_signal(saved=False)

@@ -23,6 +23,7 @@ SMOOTHING = 0.9
 HOPELESS = 4.0
 """It ends where the smoothed loss is so many times the smallest."""
 FEWEST_POINTS = 10
+LAST_LEFT_OUT = 5
 
 
 @keras.saving.register_keras_serializable("tfpt")
@@ -130,13 +131,16 @@ class SmoothedLosses:
 
 
 def suggested_rate(test: RangeTest) -> float | None:
-    """The rate in the middle of the longest fall of the smoothed loss, as "valley" of fastai's finder; None: no fall.
+    """The rate at which the smoothed loss is half-way down its longest fall; None: no fall.
 
-    A fall is a subsequence, each value of which is below the one before: ripples in between don't end it.
+    As in "valley" of fastai's finder, a fall is a subsequence, each value of which is below the one before: ripples in
+    between don't end it; and the first tenth is not looked at, where the average is still that of few updates, nor are
+    the last updates. Half-way is that of the loss, not of the updates: of these, a plain before the fall has many.
     """
     if len(test.smoothed) < FEWEST_POINTS:
         return None
-    losses = np.array(test.smoothed)
+    first = len(test.smoothed) // 10
+    losses = np.array(test.smoothed[first:-LAST_LEFT_OUT])
     length, before = np.ones(len(losses), int), np.full(len(losses), -1)
     for place in range(1, len(losses)):
         higher = np.flatnonzero(losses[:place] > losses[place])[::-1]  # of equals the latest: no plain before the fall
@@ -146,7 +150,8 @@ def suggested_rate(test: RangeTest) -> float | None:
     end = int(np.argmax(length))
     if length[end] < FEWEST_POINTS // 2:
         return None
-    start = end
-    while before[start] >= 0:
-        start = int(before[start])
-    return test.rates[(start + end) // 2]
+    fall = [end]
+    while before[fall[-1]] >= 0:
+        fall.append(int(before[fall[-1]]))
+    half = (losses[fall[-1]] + losses[end]) / 2
+    return test.rates[first + next(place for place in reversed(fall) if losses[place] <= half)]

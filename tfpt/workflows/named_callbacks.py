@@ -33,7 +33,7 @@ def _load_callback(name: str) -> keras.callbacks.Callback:
         owner, found = found, getattr(found, part, None)
     if not (isinstance(found, type) and issubclass(found, keras.callbacks.Callback)):
         raise UsageError(f"--callback {name}: expected a class that inherits from keras.callbacks.Callback, but "
-                         f"{_what(found, owner, class_name)}.")
+                         f"{_what(found, owner, class_name)}")
     try:
         return found()
     except (Exception, SystemExit) as problem:
@@ -69,11 +69,16 @@ def _import(module_name: str, name: str) -> Any:
 
 def _what(found: Any, owner: Any, class_name: str) -> str:
     if found is not None:
-        return f"{class_name} is {'another class' if isinstance(found, type) else f'a {type(found).__name__}'}"
+        return f"{class_name} is {'another class' if isinstance(found, type) else _with_article(found)}."
     names = [name for name, value in vars(owner).items()
              if isinstance(value, type) and issubclass(value, keras.callbacks.Callback)]
     near = difflib.get_close_matches(class_name, names, n=1)
-    return f"there is no {class_name} in it" + (f"; did you mean {near[0]}?" if near else "")
+    return f"there is no {class_name} in it" + (f"; did you mean {near[0]}?" if near else ".")
+
+
+def _with_article(found: Any) -> str:
+    name = type(found).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _shown(problem: BaseException) -> str:
