@@ -8,9 +8,7 @@ from typing import Any
 import click
 
 from tfpt import runtime
-from tfpt.commands.options import FiniteRange, image_flags, refuse_empty, settings_of
-from tfpt.config.image_classification import ImageClassificationConfig
-from tfpt.config.loading import load_config
+from tfpt.commands.options import FiniteRange, check_image_config, image_flags, refuse_empty, settings_of
 from tfpt.errors import UsageError
 
 
@@ -46,7 +44,7 @@ def command(recipe: str | None, assignments: tuple[str, ...], phase: int, lowest
     if lowest >= highest:
         raise UsageError(f"--from {lowest:g} has to be below --to {highest:g}.")
     _check_writable(Path(plot))
-    load_config(ImageClassificationConfig, recipe=recipe, settings=settings_of(flags), assignments=assignments)
+    check_image_config(recipe, settings_of(flags), assignments)
     runtime.quiet_tensorflow(own_process=True)
     from tfpt.evaluation.rate_plot import draw_range_test
     from tfpt.workflows.find_lr import find_lr

@@ -1,14 +1,15 @@
 """The options that training commands share. A named flag sets one config field, and takes its help from it."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from tfpt.config.image_classification import ImageClassificationConfig
-from tfpt.config.loading import field_help
+from tfpt.config.loading import field_help, load_config
 from tfpt.errors import UsageError
+from tfpt.models.families import family_of
 
 Decorator = Callable[[Any], Any]
 
@@ -110,3 +111,11 @@ data_dir_option = click.option(
     help="Where data sets of TensorFlow Datasets are prepared, if not where they were when the run was trained "
          "(data.data_dir).")
 """Of the commands that take a finished run."""
+
+
+def check_image_config(recipe: str | None, settings: Mapping[str, Any], assignments: Sequence[str], *,
+                       with_search: bool = False) -> None:
+    """Tells a slip in the config at once, not after the seconds that TensorFlow's import takes. Raises ConfigError."""
+    config = load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments,
+                         with_search=with_search)
+    family_of(config.model.backbone)

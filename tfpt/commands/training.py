@@ -7,11 +7,8 @@ from typing import Any
 import click
 
 from tfpt import runtime
-from tfpt.commands.options import refuse_empty
+from tfpt.commands.options import check_image_config, refuse_empty
 from tfpt.commands.summary import summary_lines
-from tfpt.config.image_classification import ImageClassificationConfig
-from tfpt.config.loading import load_config
-from tfpt.models.families import family_of
 
 
 def run_training(command: str, settings: Mapping[str, Any], *, recipe: str | None, assignments: Sequence[str],
@@ -19,9 +16,7 @@ def run_training(command: str, settings: Mapping[str, Any], *, recipe: str | Non
                  as_json: bool) -> None:
     """Trains an image classifier as ``command`` and prints its summary, or ``run.json`` as one line."""
     refuse_empty({"--config": recipe, "--run-dir": run_dir, "--tensorboard-root": tensorboard_root})
-    # A slip in the config is told at once, not after the seconds that TensorFlow's import takes.
-    config = load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments)
-    family_of(config.model.backbone)
+    check_image_config(recipe, settings, assignments)
     runtime.quiet_tensorflow(own_process=True)
     from tfpt.workflows.named_callbacks import load_callbacks
     from tfpt.workflows.train import train

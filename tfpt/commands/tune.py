@@ -10,12 +10,9 @@ import click
 
 from tfpt import runtime
 from tfpt.commands.failures import say
-from tfpt.commands.options import image_flags, refuse_empty, settings_of
+from tfpt.commands.options import check_image_config, image_flags, refuse_empty, settings_of
 from tfpt.commands.summary import summary_lines
-from tfpt.config.image_classification import ImageClassificationConfig
-from tfpt.config.loading import load_config
 from tfpt.errors import UsageError
-from tfpt.models.families import family_of
 from tfpt.registry import TASKS
 from tfpt.run_directory import Run
 
@@ -87,10 +84,7 @@ def command(task: str, recipe: str | None, assignments: tuple[str, ...], search:
     _check_task(task)
     _check_addresses(chief, worker)
     settings = settings_of(flags)
-    # A slip in the config is told at once, not after the seconds that TensorFlow's import takes.
-    config = load_config(ImageClassificationConfig, recipe=recipe, settings=settings, assignments=assignments,
-                         with_search=True)
-    family_of(config.model.backbone)
+    check_image_config(recipe, settings, assignments, with_search=True)
     runtime.quiet_tensorflow(own_process=True)
     from tfpt.workflows.tune import tune
 
