@@ -13,6 +13,7 @@ from tfpt.config.paths import with_absolute_paths
 from tfpt.data import image_pipeline, image_splits
 from tfpt.data.augmentation import effective_views
 from tfpt.data.mixing import mixing_settings, new_images_text
+from tfpt.data.pipeline_errors import drawn
 from tfpt.data.source import ImageSource
 from tfpt.errors import ConfigError
 from tfpt.evaluation.attribution import ClassScores
@@ -245,7 +246,7 @@ def requests(config: Config, source: ImageSource) -> Requests:
 
 
 def network_inputs(config: Config, source: ImageSource) -> Iterator[Mapping[str, np.ndarray]]:
-    for batch in eval_batches(config, source):
+    for batch in drawn(eval_batches(config, source)):
         yield {"pixels": batch["image"].numpy().astype(np.float32)}
 
 
