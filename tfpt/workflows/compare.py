@@ -7,13 +7,13 @@ from typing import Any
 
 from tfpt.errors import UsageError
 from tfpt.evaluation.common_examples import CommonExamples, common_examples, right
+from tfpt.evaluation.comparison_texts import PARTS
 from tfpt.evaluation.paired_test import METHOD, holm, paired_test
 from tfpt.evaluation.score_texts import SCORES
 from tfpt.evaluation.stored_predictions import StoredPredictions, read_predictions
 from tfpt.run_directory import Run, find_run
 from tfpt.workflows.run_facts import RunFacts, leaves, read_facts
 
-PARTS = ("train", "validation", "test")
 NOT_SET = "(not set)"
 """The value of a setting that another version of tfpt doesn't have."""
 
